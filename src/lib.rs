@@ -1,0 +1,7 @@
+//! Dragoman: a reverse proxy that lets clients of any supported account dialect use any
+//! user-account backend.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod account;
+pub mod clock;
