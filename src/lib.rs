@@ -5,3 +5,7 @@
 
 pub mod account;
 pub mod clock;
+pub mod config;
+pub mod gateway;
+pub mod observe;
+pub mod upstream;

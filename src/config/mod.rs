@@ -1,0 +1,54 @@
+//! Configuration: raw TOML, checked and turned into settings of domain types. One file a topic.
+
+mod admin;
+mod app;
+mod backend;
+mod limits;
+mod listener;
+mod region;
+mod replay;
+mod shutdown;
+mod upstream;
+
+use std::path::PathBuf;
+
+pub use admin::Admin;
+pub use app::{App, Mode, NonceFormat, ReplayKey};
+pub use backend::Backend;
+pub use limits::Limits;
+pub use listener::Listener;
+pub use region::{Region, Regions};
+pub use replay::Replay;
+pub use shutdown::Shutdown;
+pub use upstream::{HttpUpstream, Upstream, UpstreamApp};
+
+use crate::account::Country;
+
+/// Everything that a running gateway was told.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Where clients are served.
+    pub listeners: Vec<Listener>,
+    /// The listener for operators.
+    pub admin: Option<Admin>,
+    /// Where the gateway keeps what must survive a restart; `None` when there is no such place.
+    pub data_dir: Option<PathBuf>,
+    /// The backend.
+    pub upstream: Upstream,
+    /// Apps that sign their calls.
+    pub apps: Vec<App>,
+    /// Bounds.
+    pub limits: Limits,
+    /// Bounds of the replay memory.
+    pub replay: Replay,
+    /// Regions.
+    pub regions: Regions,
+    /// How the process stops.
+    pub shutdown: Shutdown,
+    /// The embedded backend, where [`Upstream::Embedded`] is used.
+    pub backend: Option<Backend>,
+    /// The country of phones without a country code.
+    pub default_country: Country,
+    /// Whether this is the demo that runs without a config file.
+    pub demo: bool,
+}

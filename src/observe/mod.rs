@@ -1,0 +1,5 @@
+//! What operators see: metrics and the access log, both fed by one [`CallRecord`] a request.
+
+mod record;
+
+pub use record::{Attempt, CallRecord, Guard, Outcome, Refusal};

@@ -1,0 +1,174 @@
+//! What is known of one request once it is answered: the one event that feeds log and metrics.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::account::{Operation, ProblemCode};
+use crate::clock::Moment;
+use crate::upstream::FailureKind;
+
+/// Which guard refused, or would have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Guard {
+    /// Connection, size, rate and time limits.
+    Limit,
+    /// The signature, the app and its permissions.
+    Signature,
+    /// The request's own time.
+    Clock,
+    /// The memory of used requests.
+    Replay,
+    /// Which requests may pass at all.
+    Route,
+}
+
+impl Guard {
+    /// The stable name, for metrics and logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Limit => "limit",
+            Self::Signature => "signature",
+            Self::Clock => "clock",
+            Self::Replay => "replay",
+            Self::Route => "route",
+        }
+    }
+}
+
+/// One refusal, also one that a `report` mode let pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Refusal {
+    /// The guard.
+    pub guard: Guard,
+    /// Why, as a stable snake_case name such as `unknown_app`.
+    pub reason: &'static str,
+}
+
+/// How one try at the backend ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Attempt {
+    /// A whole answer came and was understood.
+    Answered,
+    /// A whole answer came that no dialect rule understands.
+    Unintelligible,
+    /// No whole answer came.
+    Failed(FailureKind),
+}
+
+impl Attempt {
+    /// The stable name, for metrics and logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Unintelligible => "unintelligible",
+            Self::Failed(kind) => kind.name(),
+        }
+    }
+}
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Outcome {
+    /// A good answer.
+    #[default]
+    Success,
+    /// A bad one.
+    Problem(ProblemCode),
+    /// Passed through to the backend, whatever that said.
+    PassedThrough,
+    /// The client went away, or never sent a whole request.
+    ClientGone,
+}
+
+impl Outcome {
+    /// The stable name, for metrics and logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Problem(code) => code.name(),
+            Self::PassedThrough => "passed_through",
+            Self::ClientGone => "client_gone",
+        }
+    }
+}
+
+/// What is known of one request once it is answered. Holds no secret and no body, and of the
+/// target only what the routes made of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CallRecord {
+    /// When its first byte was there.
+    pub time: Moment,
+    /// The id that the answer and the upstream request carry.
+    pub request_id: String,
+    /// The client's address, where the connection has one.
+    pub client: Option<IpAddr>,
+    /// The dialect in which it is answered.
+    pub dialect: Option<&'static str>,
+    /// What was asked for, once it is known.
+    pub operation: Option<Operation>,
+    /// The app that signed, only if the config names it.
+    pub app: Option<String>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The HTTP status that the client saw; 0 when there was none.
+    pub status: u16,
+    /// The guard that refused it.
+    pub refusal: Option<Refusal>,
+    /// What guards in `report` mode would have refused it for.
+    pub would_refuse: Vec<Refusal>,
+    /// Whether the app's old secret verified the signature.
+    pub old_secret: bool,
+    /// Each try at the backend.
+    pub attempts: Vec<Attempt>,
+    /// The dialect of the backend that was asked.
+    pub upstream: Option<&'static str>,
+    /// The region that answered.
+    pub region: Option<String>,
+    /// How often the call was sent on to another region.
+    pub hops: u8,
+    /// From the first byte of the request to the last byte of the answer.
+    pub duration: Duration,
+    /// The part of it spent waiting for the backend.
+    pub upstream_duration: Duration,
+    /// The part of it spent waiting for the client's body and for the client to take the answer.
+    pub client_duration: Duration,
+    /// Body bytes received.
+    pub bytes_received: u64,
+    /// Body bytes sent.
+    pub bytes_sent: u64,
+}
+
+impl CallRecord {
+    /// A record of a request that has just arrived.
+    pub fn new(time: Moment, request_id: String, client: Option<IpAddr>) -> Self {
+        Self {
+            time,
+            request_id,
+            client,
+            dialect: None,
+            operation: None,
+            app: None,
+            outcome: Outcome::Success,
+            status: 0,
+            refusal: None,
+            would_refuse: Vec::new(),
+            old_secret: false,
+            attempts: Vec::new(),
+            upstream: None,
+            region: None,
+            hops: 0,
+            duration: Duration::ZERO,
+            upstream_duration: Duration::ZERO,
+            client_duration: Duration::ZERO,
+            bytes_received: 0,
+            bytes_sent: 0,
+        }
+    }
+
+    /// The gateway's own share of the duration.
+    pub fn own_duration(&self) -> Duration {
+        self.duration
+            .saturating_sub(self.upstream_duration)
+            .saturating_sub(self.client_duration)
+    }
+}
