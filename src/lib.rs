@@ -6,6 +6,7 @@
 pub mod account;
 pub mod clock;
 pub mod config;
+pub mod dialect;
 pub mod gateway;
 pub mod observe;
 pub mod upstream;

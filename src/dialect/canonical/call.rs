@@ -1,0 +1,475 @@
+//! Requests: a client's read, a backend's written.
+
+use bytes::Bytes;
+use http::header::{
+    ACCEPT, ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_TYPE, FORWARDED, HeaderMap, HeaderName, HeaderValue,
+};
+use http::{Method, Request, request};
+
+use super::place_of;
+use crate::account::{
+    Call, Captcha, Channel, Email, Extensions, Federated, Operation, PasswordForm, Phone, Problem,
+    ProblemCode, Purpose, Secret, Verification,
+};
+use crate::dialect::json::{self, Object, ObjectWriter, Value};
+use crate::dialect::query::{Query, QueryWriter};
+use crate::dialect::{Proof, Reading, Sending, Understood, bearer_token};
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const DRAGOMAN_DIALECT: HeaderName = HeaderName::from_static("dragoman-dialect");
+const DRAGOMAN_APP: HeaderName = HeaderName::from_static("dragoman-app");
+
+/// Members that the model names; all others are extensions.
+const KNOWN_MEMBERS: &[&str] = &[
+    "username",
+    "phone",
+    "email",
+    "identifier",
+    "password",
+    "new_password",
+    "old_password",
+    "password_form",
+    "verification",
+    "captcha",
+    "channel",
+    "purpose",
+    "code_length",
+    "bind_token",
+    "federated",
+    "nickname",
+    "avatar_url",
+    "invite_code",
+    "reason",
+    "refresh_token",
+    "client",
+    "extensions",
+];
+
+pub(super) fn read(
+    operation: Operation,
+    head: &request::Parts,
+    body: &Bytes,
+    reading: Reading,
+) -> Result<Understood, Problem> {
+    let mut call = Call::new(operation);
+    let mut proof = Proof::None;
+    if operation.needs_token() {
+        call.token = Some(
+            bearer_token(&head.headers)
+                .ok_or(ProblemCode::TokenInvalid)?
+                .into(),
+        );
+        proof = Proof::Token;
+    }
+    match operation {
+        Operation::WhoAmI | Operation::LogOut => {}
+        Operation::Region => read_region_query(&mut call, head.uri.query().unwrap_or_default())?,
+        _ => {
+            let value = json::parse(body, reading.json_depth)
+                .map_err(|error| Problem::malformed(format!("the body {error}")))?;
+            let members = value
+                .as_object()
+                .ok_or_else(|| Problem::malformed("the body is no JSON object"))?;
+            read_members(&mut call, members)?;
+            complete(&mut call)?;
+        }
+    }
+    Ok(Understood { call, proof })
+}
+
+fn read_region_query(call: &mut Call, query: &str) -> Result<(), Problem> {
+    let query = Query::parse(query).ok_or_else(|| Problem::malformed("the query is not valid"))?;
+    call.phone = query.present("phone").map(phone).transpose()?;
+    call.email = query.present("email").map(email).transpose()?;
+    let code = query
+        .present("country_calling_code")
+        .map(|text| text.trim_start_matches('+').parse());
+    call.country_calling_code = code
+        .transpose()
+        .map_err(|_| Problem::invalid("country_calling_code", "is no country calling code"))?;
+    Ok(())
+}
+
+fn read_members(call: &mut Call, members: &Object<'_>) -> Result<(), Problem> {
+    let text = |name: &'static str| text(members, name);
+    call.username = text("username")?;
+    call.phone = text("phone")?.as_deref().map(phone).transpose()?;
+    call.email = text("email")?.as_deref().map(email).transpose()?;
+    call.identifier = text("identifier")?;
+    call.password = text("password")?.map(Secret::from);
+    call.new_password = text("new_password")?.map(Secret::from);
+    call.old_password = text("old_password")?.map(Secret::from);
+    call.password_form = named(members, "password_form", PasswordForm::from_name)?.unwrap_or_default();
+    call.verification = object(members, "verification")?
+        .map(read_verification)
+        .transpose()?;
+    call.captcha = object(members, "captcha")?.map(read_captcha).transpose()?;
+    call.channel = named(members, "channel", Channel::from_name)?;
+    call.purpose = named(members, "purpose", Purpose::from_name)?;
+    call.code_length = read_code_length(members)?;
+    call.bind_token = text("bind_token")?.map(Secret::from);
+    call.federated = object(members, "federated")?.map(read_federated).transpose()?;
+    call.nickname = text("nickname")?;
+    call.avatar_url = text("avatar_url")?;
+    call.invite_code = text("invite_code")?;
+    call.reason = text("reason")?;
+    call.refresh_token = text("refresh_token")?.map(Secret::from);
+    call.extensions = read_extensions(members, KNOWN_MEMBERS)?;
+    Ok(())
+}
+
+/// `extensions` whole, and members that the model does not name.
+pub(super) fn read_extensions(members: &Object<'_>, known: &[&str]) -> Result<Extensions, Problem> {
+    let mut extensions = Extensions::default();
+    for member in object(members, "extensions")?.into_iter().flat_map(Object::iter) {
+        let paths = member
+            .value
+            .as_object()
+            .ok_or_else(|| Problem::invalid("extensions", "must hold an object for each dialect"))?;
+        for path in paths.iter() {
+            extensions.keep(&member.name, path.name.as_ref(), path.raw);
+        }
+    }
+    for member in members
+        .iter()
+        .filter(|member| !known.contains(&member.name.as_ref()))
+    {
+        extensions.keep(super::NAME, member.name.as_ref(), member.raw);
+    }
+    Ok(extensions)
+}
+
+fn read_verification(members: &Object<'_>) -> Result<Verification, Problem> {
+    let code = text(members, "code")?.ok_or_else(|| Problem::missing("verification.code"))?;
+    Ok(Verification {
+        code: code.into(),
+        challenge: text(members, "challenge")?.map(Secret::from),
+    })
+}
+
+fn read_captcha(members: &Object<'_>) -> Result<Captcha, Problem> {
+    Ok(Captcha {
+        kind: text(members, "kind")?.ok_or_else(|| Problem::missing("captcha.kind"))?,
+        answer: text(members, "answer")?,
+        ticket: text(members, "ticket")?,
+        rand_str: text(members, "rand_str")?,
+        device: text(members, "device")?,
+    })
+}
+
+fn read_federated(members: &Object<'_>) -> Result<Federated, Problem> {
+    Ok(Federated {
+        provider: text(members, "provider")?.ok_or_else(|| Problem::missing("federated.provider"))?,
+        token: text(members, "token")?.map(Secret::from),
+        code: text(members, "code")?.map(Secret::from),
+        iv: text(members, "iv")?,
+        encrypted_data: text(members, "encrypted_data")?.map(Secret::from),
+        rebind: match members.value("rebind") {
+            None | Some(Value::Null) => None,
+            Some(Value::Bool(rebind)) => Some(*rebind),
+            Some(_) => return Err(Problem::invalid("federated.rebind", "must be true or false")),
+        },
+    })
+}
+
+fn read_code_length(members: &Object<'_>) -> Result<Option<u8>, Problem> {
+    let wrong = || Problem::invalid("code_length", "must be a number from 4 to 8");
+    match members.value("code_length") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Number(text)) => text
+            .parse()
+            .ok()
+            .filter(|length| (4..=8).contains(length))
+            .map(Some)
+            .ok_or_else(wrong),
+        Some(_) => Err(wrong()),
+    }
+}
+
+/// Checks that the operation's required members are there, and tells the two logins apart.
+fn complete(call: &mut Call) -> Result<(), Problem> {
+    let named = call.username.is_some() || call.phone.is_some() || call.email.is_some();
+    let required =
+        |there: bool, field: &'static str| there.then_some(()).ok_or_else(|| Problem::missing(field));
+    match call.operation {
+        Operation::SendCode => {
+            required(call.purpose.is_some(), "purpose")?;
+            match call.channel {
+                None => return Err(Problem::missing("channel")),
+                Some(Channel::Sms) => required(call.phone.is_some(), "phone")?,
+                Some(Channel::Email) => required(call.email.is_some(), "email")?,
+            }
+        }
+        Operation::Register => {
+            required(
+                named || call.bind_token.is_some() || call.federated.is_some(),
+                "username",
+            )?;
+            required(call.password.is_some() || call.federated.is_some(), "password")?;
+        }
+        Operation::Login | Operation::LoginCode => {
+            required(
+                named || call.identifier.is_some() || call.federated.is_some(),
+                "identifier",
+            )?;
+            if call.verification.is_some() {
+                call.operation = Operation::LoginCode;
+            } else {
+                required(call.password.is_some() || call.federated.is_some(), "password")?;
+            }
+        }
+        Operation::ResetPassword => {
+            required(call.phone.is_some() || call.email.is_some(), "phone")?;
+            required(call.verification.is_some(), "verification")?;
+            required(call.new_password.is_some(), "new_password")?;
+        }
+        Operation::ChangePassword => {
+            required(
+                call.old_password.is_some() || call.verification.is_some(),
+                "old_password",
+            )?;
+            required(call.new_password.is_some(), "new_password")?;
+        }
+        Operation::ChangeName => required(call.username.is_some() || call.nickname.is_some(), "username")?,
+        Operation::Refresh => required(call.refresh_token.is_some(), "refresh_token")?,
+        Operation::LogOut | Operation::WhoAmI | Operation::Region => {}
+    }
+    Ok(())
+}
+
+pub(super) fn text(members: &Object<'_>, name: &'static str) -> Result<Option<String>, Problem> {
+    match members.value(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone().into_owned())),
+        Some(_) => Err(Problem::invalid(name, "must be a string")),
+    }
+}
+
+pub(super) fn object<'m, 'a>(
+    members: &'m Object<'a>,
+    name: &'static str,
+) -> Result<Option<&'m Object<'a>>, Problem> {
+    match members.value(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Object(object)) => Ok(Some(object)),
+        Some(_) => Err(Problem::invalid(name, "must be an object")),
+    }
+}
+
+fn named<T>(
+    members: &Object<'_>,
+    name: &'static str,
+    value_of: fn(&str) -> Option<T>,
+) -> Result<Option<T>, Problem> {
+    let Some(text) = text(members, name)? else {
+        return Ok(None);
+    };
+    value_of(&text)
+        .map(Some)
+        .ok_or_else(|| Problem::invalid(name, "is not one of the allowed values"))
+}
+
+fn phone(text: &str) -> Result<Phone, Problem> {
+    Phone::from_e164(text)
+        .map_err(|_| Problem::invalid("phone", "is no phone number in E.164 (+8613800138001)"))
+}
+
+fn email(text: &str) -> Result<Email, Problem> {
+    Email::parse(text).map_err(|_| Problem::invalid("email", "is no e-mail address"))
+}
+
+pub(super) fn write(call: &Call, sending: &Sending<'_>) -> Result<Request<Bytes>, Problem> {
+    let place = place_of(call.operation).ok_or_else(|| Problem::not_supported(call.operation))?;
+    let has_body = !matches!(
+        call.operation,
+        Operation::WhoAmI | Operation::LogOut | Operation::Region
+    );
+    let body = if has_body {
+        Bytes::from(write_body(call))
+    } else {
+        Bytes::new()
+    };
+    let mut target = place.path.to_owned();
+    if call.operation == Operation::Region {
+        write_region_query(call, &mut target);
+    }
+    let mut request = Request::new(body);
+    *request.method_mut() = place.method.clone();
+    *request.uri_mut() = target.parse().map_err(|_| ProblemCode::Internal)?;
+    let headers = request.headers_mut();
+    headers.insert(
+        ACCEPT,
+        HeaderValue::from_static("application/json, application/problem+json"),
+    );
+    if place.method != Method::GET && place.method != Method::DELETE {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    write_headers(headers, call, sending)?;
+    Ok(request)
+}
+
+fn write_headers(headers: &mut HeaderMap, call: &Call, sending: &Sending<'_>) -> Result<(), Problem> {
+    if let Some(token) = &call.token {
+        // A token that no header field can hold is none that a backend ever gave.
+        let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
+            .map_err(|_| ProblemCode::TokenInvalid)?;
+        value.set_sensitive(true);
+        headers.insert(AUTHORIZATION, value);
+    }
+    let mut insert = |name: HeaderName, text: &str| {
+        if let Ok(value) = HeaderValue::from_str(text) {
+            headers.insert(name, value);
+        }
+    };
+    insert(X_REQUEST_ID, sending.request_id);
+    insert(DRAGOMAN_DIALECT, call.client.dialect);
+    if let Some(app) = &call.client.app_id {
+        insert(DRAGOMAN_APP, app);
+    }
+    if let Some(address) = sending.client_address {
+        insert(X_FORWARDED_FOR, &address.to_string());
+        let quoted = if address.is_ipv6() {
+            format!("for=\"[{address}]\"")
+        } else {
+            format!("for={address}")
+        };
+        insert(FORWARDED, &quoted);
+    }
+    let repeatable = matches!(
+        call.operation,
+        Operation::Register | Operation::SendCode | Operation::ResetPassword
+    );
+    if let Some(key) = sending.idempotency_key.filter(|_| repeatable) {
+        insert(IDEMPOTENCY_KEY, key);
+    }
+    for (name, value) in [
+        (ACCEPT_LANGUAGE, sending.accept_language),
+        (TRACEPARENT, sending.traceparent),
+    ] {
+        if let Some(value) = value {
+            headers.insert(name, value.clone());
+        }
+    }
+    Ok(())
+}
+
+fn write_region_query(call: &Call, target: &mut String) {
+    let mut query = QueryWriter::default();
+    if let Some(phone) = &call.phone {
+        query.pair("phone", phone.e164());
+    }
+    if let Some(email) = &call.email {
+        query.pair("email", email.as_str());
+    }
+    if let Some(code) = call.country_calling_code {
+        query.pair("country_calling_code", &code.to_string());
+    }
+    let query = query.finish();
+    if !query.is_empty() {
+        target.push('?');
+        target.push_str(&query);
+    }
+}
+
+fn write_body(call: &Call) -> Vec<u8> {
+    let mut body = ObjectWriter::new();
+    body.string_if("channel", call.channel.map(Channel::name));
+    body.string_if("username", call.username.as_deref());
+    body.string_if("phone", call.phone.as_ref().map(Phone::e164));
+    body.string_if("email", call.email.as_ref().map(Email::as_str));
+    body.string_if("identifier", call.identifier.as_deref());
+    body.string_if("purpose", call.purpose.map(Purpose::name));
+    if let Some(length) = call.code_length {
+        body.integer("code_length", i64::from(length));
+    }
+    body.string_if("password", call.password.as_ref().map(Secret::expose));
+    body.string_if("old_password", call.old_password.as_ref().map(Secret::expose));
+    body.string_if("new_password", call.new_password.as_ref().map(Secret::expose));
+    if call.password.is_some() || call.new_password.is_some() {
+        body.string("password_form", call.password_form.name());
+    }
+    if let Some(verification) = &call.verification {
+        body.object("verification", |object| {
+            object.string("code", verification.code.expose());
+            object.string_if("challenge", verification.challenge.as_ref().map(Secret::expose));
+        });
+    }
+    if let Some(captcha) = &call.captcha {
+        body.object("captcha", |object| {
+            object.string("kind", &captcha.kind);
+            object.string_if("answer", captcha.answer.as_deref());
+            object.string_if("ticket", captcha.ticket.as_deref());
+            object.string_if("rand_str", captcha.rand_str.as_deref());
+            object.string_if("device", captcha.device.as_deref());
+        });
+    }
+    body.string_if("nickname", call.nickname.as_deref());
+    body.string_if("avatar_url", call.avatar_url.as_deref());
+    body.string_if("invite_code", call.invite_code.as_deref());
+    body.string_if("reason", call.reason.as_deref());
+    body.string_if("refresh_token", call.refresh_token.as_ref().map(Secret::expose));
+    if let Some(federated) = &call.federated {
+        write_federated(&mut body, federated);
+    }
+    body.string_if("bind_token", call.bind_token.as_ref().map(Secret::expose));
+    if matches!(
+        call.operation,
+        Operation::Register | Operation::Login | Operation::LoginCode
+    ) {
+        write_client(&mut body, call);
+    }
+    write_extensions(&mut body, &call.extensions);
+    body.finish()
+}
+
+fn write_federated(body: &mut ObjectWriter, federated: &Federated) {
+    body.object("federated", |object| {
+        object.string("provider", &federated.provider);
+        object.string_if("token", federated.token.as_ref().map(Secret::expose));
+        object.string_if("code", federated.code.as_ref().map(Secret::expose));
+        object.string_if("iv", federated.iv.as_deref());
+        object.string_if(
+            "encrypted_data",
+            federated.encrypted_data.as_ref().map(Secret::expose),
+        );
+        if let Some(rebind) = federated.rebind {
+            object.bool("rebind", rebind);
+        }
+    });
+}
+
+fn write_client(body: &mut ObjectWriter, call: &Call) {
+    let client = &call.client;
+    body.object("client", |object| {
+        object.string("dialect", client.dialect);
+        object.string_if("app_id", client.app_id.as_deref());
+        object.string_if("platform", client.platform.as_deref());
+        object.string_if("locale", client.locale.as_deref());
+        object.string_if("device", client.device.as_deref());
+    });
+}
+
+/// `{dialect: {path: value}}`, in the order in which the dialects were read.
+pub(super) fn write_extensions(body: &mut ObjectWriter, extensions: &Extensions) {
+    if extensions.is_empty() {
+        return;
+    }
+    let mut dialects: Vec<&str> = Vec::new();
+    for extension in extensions.iter() {
+        if !dialects.contains(&extension.dialect.as_str()) {
+            dialects.push(&extension.dialect);
+        }
+    }
+    body.object("extensions", |object| {
+        for dialect in dialects {
+            object.object(dialect, |paths| {
+                for extension in extensions.of(dialect) {
+                    paths.raw(&extension.path, &extension.json);
+                }
+            });
+        }
+    });
+}

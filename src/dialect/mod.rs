@@ -1,0 +1,251 @@
+//! Dialects: each translates between its wire and the canonical model, as a client's dialect and
+//! as a backend's, and knows nothing of the others.
+
+pub mod canonical;
+pub mod coolkit;
+pub mod json;
+mod language;
+pub mod query;
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http::{Method, Request, Response, StatusCode, request};
+
+use crate::account::{Call, Country, Operation, Problem, ProblemCode, Reply};
+use crate::clock::Moment;
+use crate::config::UpstreamApp;
+
+pub use language::Language;
+
+/// What a dialect says of a request whose head it sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// Not one of its paths.
+    Foreign,
+    /// One of its operations. The body may still tell a login by code from one by password.
+    Operation(Operation),
+    /// One of its paths, with a method that it does not take there.
+    WrongMethod,
+}
+
+/// The members of a message that its signature vouches for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signed {
+    /// Which app says that it signed.
+    pub app_id: String,
+    /// The app's own number for this request.
+    pub nonce: String,
+    /// When the app says that it made the request.
+    pub time: Moment,
+}
+
+/// How the caller shows who it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// Not at all.
+    None,
+    /// With a session's token, which the backend checks.
+    Token,
+    /// With an app's signature over the message, which the gateway checks.
+    Signature(Signed),
+}
+
+/// A client's request, understood.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Understood {
+    /// What it asks for.
+    pub call: Call,
+    /// How it shows who asks.
+    pub proof: Proof,
+}
+
+/// What reading a message needs besides its bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading {
+    /// The country of phones without a country code.
+    pub default_country: Country,
+    /// How deep JSON may nest.
+    pub json_depth: usize,
+}
+
+/// What answering a client needs besides the answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// What was asked for, as far as it was understood.
+    pub operation: Option<Operation>,
+    /// The call, if it was understood.
+    pub call: Option<&'a Call>,
+    /// What the client signed.
+    pub signed: Option<&'a Signed>,
+    /// The language of texts for people.
+    pub language: Language,
+    /// The time now.
+    pub now: Moment,
+    /// The region that this gateway serves.
+    pub region: &'a str,
+}
+
+/// What writing a request to a backend needs besides the call.
+#[derive(Debug, Clone, Copy)]
+pub struct Sending<'a> {
+    /// The time now.
+    pub now: Moment,
+    /// The app as which the gateway signs.
+    pub app: Option<&'a UpstreamApp>,
+    /// Fresh random bits for a nonce.
+    pub random: u128,
+    /// The id of the client's request.
+    pub request_id: &'a str,
+    /// The key under which the backend may recognise a repeated request.
+    pub idempotency_key: Option<&'a str>,
+    /// The client's address.
+    pub client_address: Option<std::net::IpAddr>,
+    /// The client's `Accept-Language`, where it sent one.
+    pub accept_language: Option<&'a HeaderValue>,
+    /// The client's `traceparent`, where it sent one.
+    pub traceparent: Option<&'a HeaderValue>,
+}
+
+/// One wire protocol for accounts, both ways and on both sides.
+pub trait Dialect: Send + Sync {
+    /// The name, as configs and metrics have it.
+    fn name(&self) -> &'static str;
+
+    /// Whether its calls are signed by apps.
+    fn signs(&self) -> bool;
+
+    /// Whether a client needs a session in the answer to this operation.
+    fn needs_session(&self, operation: Operation) -> bool;
+
+    /// Whether a request is one of this dialect's, by method and normalised path.
+    fn claim(&self, method: &Method, path: &str) -> Claim;
+
+    /// Reads a client's request.
+    ///
+    /// # Errors
+    /// A problem for the client when something is missing, wrong or malformed.
+    fn read_call(
+        &self,
+        operation: Operation,
+        head: &request::Parts,
+        body: &Bytes,
+        reading: Reading,
+    ) -> Result<Understood, Problem>;
+
+    /// Writes the good answer to a client.
+    ///
+    /// # Errors
+    /// When the reply lacks what the dialect can't do without.
+    fn write_reply(&self, asked: &Asked<'_>, reply: &Reply) -> Result<Response<Bytes>, Problem>;
+
+    /// Writes the bad answer to a client: total, every problem has a form.
+    fn write_problem(&self, asked: &Asked<'_>, problem: &Problem) -> Response<Bytes>;
+
+    /// Writes a request to a backend.
+    ///
+    /// # Errors
+    /// `not_supported` when the dialect has no form for it, `invalid_field` when it can't hold a value.
+    fn write_call(&self, call: &Call, sending: &Sending<'_>) -> Result<Request<Bytes>, Problem>;
+
+    /// Reads a backend's answer.
+    ///
+    /// # Errors
+    /// The problem that the answer tells; `upstream_unintelligible` when it tells nothing known.
+    fn read_answer(&self, call: &Call, answer: &Response<Bytes>, reading: Reading) -> Result<Reply, Problem>;
+}
+
+/// Every built-in dialect. The order is that of claims on a shared path: who signs comes first.
+pub fn built_in() -> Vec<Box<dyn Dialect>> {
+    vec![Box::new(coolkit::Coolkit), Box::new(canonical::Canonical)]
+}
+
+/// Brings a path to the one form that routes are compared with: percent-encoding undone, empty
+/// and dot segments and path parameters removed, no slash at the end. `None` when it hides
+/// something (an encoded slash, a control character, a climb above the root, no UTF-8).
+pub fn normalise_path(path: &str) -> Option<String> {
+    let decoded = query::percent_decode(path, false)?;
+    let hides =
+        path.to_ascii_lowercase().contains("%2f") || decoded.chars().any(|c| c.is_control() || c == '\\');
+    if hides || !decoded.starts_with('/') {
+        return None;
+    }
+    let mut segments: Vec<&str> = Vec::new();
+    for segment in decoded.split('/') {
+        let segment = segment.split(';').next().unwrap_or_default();
+        match segment {
+            "" | "." => {}
+            ".." => {
+                segments.pop()?;
+            }
+            _ => segments.push(segment),
+        }
+    }
+    Some(format!("/{}", segments.join("/")))
+}
+
+/// An answer with a body that must not be stored by anyone.
+fn answer(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    if !response_is_empty(status) {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    }
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn response_is_empty(status: StatusCode) -> bool {
+    status == StatusCode::NO_CONTENT
+}
+
+/// What an answer means that no rule of the dialect understands, by its status alone.
+fn unreadable(status: StatusCode) -> Problem {
+    Problem::new(match status.as_u16() {
+        502 | 503 => ProblemCode::UpstreamUnavailable,
+        504 => ProblemCode::UpstreamTimeout,
+        _ => ProblemCode::UpstreamUnintelligible,
+    })
+}
+
+/// The token of an `Authorization: Bearer` field, the scheme in any case.
+fn bearer_token(headers: &http::HeaderMap) -> Option<&str> {
+    let value = headers.get(http::header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings_of_one_path_are_one_route() {
+        for path in [
+            "/api/user/login",
+            "//api/user/login",
+            "/api/./user/login/",
+            "/api/x/../user/login",
+            "/api/user/%6Cogin",
+            "/api/user/login;jsessionid=1",
+        ] {
+            assert_eq!(normalise_path(path).as_deref(), Some("/api/user/login"), "{path}");
+        }
+    }
+
+    #[test]
+    fn paths_that_hide_something_have_no_form() {
+        for path in [
+            "/api%2fuser",
+            "/../x",
+            "/a\\b",
+            "/a%00b",
+            "/%ff",
+            "relative",
+            "/%zz",
+        ] {
+            assert_eq!(normalise_path(path), None, "{path}");
+        }
+    }
+}
