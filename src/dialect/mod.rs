@@ -5,7 +5,6 @@ pub mod canonical;
 pub mod coolkit;
 pub mod json;
 mod language;
-pub mod query;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
@@ -14,7 +13,9 @@ use http::{Method, Request, Response, StatusCode, request};
 use crate::account::{Call, Country, Operation, Problem, ProblemCode, Reply};
 use crate::clock::Moment;
 use crate::config::UpstreamApp;
+use crate::query;
 
+pub use crate::sign::Signed;
 pub use language::Language;
 
 /// What a dialect says of a request whose head it sees.
@@ -26,17 +27,6 @@ pub enum Claim {
     Operation(Operation),
     /// One of its paths, with a method that it does not take there.
     WrongMethod,
-}
-
-/// The members of a message that its signature vouches for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Signed {
-    /// Which app says that it signed.
-    pub app_id: String,
-    /// The app's own number for this request.
-    pub nonce: String,
-    /// When the app says that it made the request.
-    pub time: Moment,
 }
 
 /// How the caller shows who it is.

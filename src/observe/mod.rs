@@ -2,4 +2,5 @@
 
 mod record;
 
-pub use record::{Attempt, CallRecord, Guard, Outcome, Refusal};
+pub use crate::guard::{Guard, Refusal};
+pub use record::{Attempt, CallRecord, Outcome};

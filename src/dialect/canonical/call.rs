@@ -12,8 +12,8 @@ use crate::account::{
     ProblemCode, Purpose, Secret, Verification,
 };
 use crate::dialect::json::{self, Object, ObjectWriter, Value};
-use crate::dialect::query::{Query, QueryWriter};
 use crate::dialect::{Proof, Reading, Sending, Understood, bearer_token};
+use crate::query::{Query, QueryWriter};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

@@ -1,12 +1,8 @@
 //! Requests: a client's read, a backend's written.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use hmac::{Hmac, KeyInit, Mac};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, request};
-use sha2::Sha256;
 
 use super::{PLACES, SEND_TYPES};
 use crate::account::{
@@ -15,8 +11,9 @@ use crate::account::{
 use crate::clock::Moment;
 use crate::config::UpstreamApp;
 use crate::dialect::json::{self, Object, ObjectWriter, Value};
-use crate::dialect::query::{Query, QueryWriter};
 use crate::dialect::{Proof, Reading, Sending, Signed, Understood, bearer_token};
+use crate::query::{Query, QueryWriter};
+use crate::sign::SigningKey;
 
 /// The protocol version that every message names.
 const VERSION: i64 = 8;
@@ -368,13 +365,7 @@ fn request(
 }
 
 fn sign(app: &UpstreamApp, message: &[u8]) -> String {
-    let digest = Hmac::<Sha256>::new_from_slice(app.secret.expose().as_bytes())
-        .map(|mut mac| {
-            mac.update(message);
-            mac.finalize().into_bytes()
-        })
-        .unwrap_or_default();
-    format!("Sign {}", STANDARD.encode(digest))
+    SigningKey::new(&app.secret).sign(message).to_authorization()
 }
 
 /// Eight letters and digits, as the vendor documents.

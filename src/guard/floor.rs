@@ -1,0 +1,332 @@
+//! The floor: no request whose time is at or below it passes, and it only rises.
+//!
+//! The highest time that was accepted is written to the data directory before the first request of
+//! that second passes: one small write a second. After a crash that is the floor. A clean stop saves the
+//! whole memory instead, so that the next start knows each single request and need not refuse any.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use thiserror::Error;
+use tokio::sync::Mutex;
+
+use crate::clock::Moment;
+use crate::store::memory::SavedBucket;
+
+/// The highest accepted second, as 20 decimal digits.
+const HIGHEST_FILE: &str = "replay.highest";
+/// What the memory vouches for: see the replay guard's policy.
+const POLICY_FILE: &str = "replay.policy";
+/// The memory, saved at a clean stop, gone after the next start.
+const MEMORY_FILE: &str = "replay.memory";
+/// Held while a process uses the directory.
+const LOCK_FILE: &str = "replay.lock";
+const MAGIC: &str = "dragoman-replay-memory 1";
+
+/// Why the floor can't be kept.
+#[derive(Debug, Error)]
+pub enum FloorError {
+    /// A file of the data directory can't be used.
+    #[error("can't use {path}: {source}; the replay guard needs a data directory that it can write")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another process keeps its replay memory there.
+    #[error("{path} is in use by another process; give each gateway a data directory of its own")]
+    InUse {
+        /// The lock file.
+        path: PathBuf,
+    },
+    /// The system gave no random bytes.
+    #[error("the system gave no random bytes for the replay key")]
+    NoRandomness,
+}
+
+/// What a clean stop keeps for the next start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// The key of the digests.
+    pub key: [u8; 16],
+    /// The entries.
+    pub buckets: Vec<SavedBucket>,
+}
+
+/// The floor of one process.
+#[derive(Debug)]
+pub struct Floor {
+    directory: Option<PathBuf>,
+    seconds: AtomicI64,
+    /// The highest second that was accepted, and written.
+    highest: AtomicI64,
+    file: Mutex<Option<Arc<File>>>,
+    _lock: Option<File>,
+}
+
+impl Floor {
+    /// A floor kept in `directory`, which is made if it is not there, or in memory alone.
+    ///
+    /// # Errors
+    /// When the directory can't be used, or another process uses it.
+    pub fn open(directory: Option<&Path>) -> Result<Self, FloorError> {
+        let lock = directory.map(lock).transpose()?;
+        Ok(Self {
+            directory: directory.map(Path::to_owned),
+            seconds: AtomicI64::new(i64::MIN),
+            highest: AtomicI64::new(i64::MIN),
+            file: Mutex::new(None),
+            _lock: lock,
+        })
+    }
+
+    /// Sets the floor for a run that starts now, and returns what the last one kept. `future` is the longest
+    /// future window in seconds.
+    pub(super) fn start(&self, policy: &str, now: Moment, future: i64) -> Result<Option<Kept>, FloorError> {
+        let Some(directory) = &self.directory else {
+            // Nobody knows what an earlier run accepted, but none can have accepted later times.
+            self.raise(now.seconds().saturating_add(future));
+            return Ok(None);
+        };
+        let highest = read_highest(&directory.join(HIGHEST_FILE))?;
+        let memory = take_memory(&directory.join(MEMORY_FILE))?;
+        let kept = memory.filter(|memory| Some(memory.highest) == highest && memory.saved_at <= now);
+        if let Some(highest) = highest {
+            self.highest.store(highest, Ordering::SeqCst);
+            self.raise(kept.as_ref().map_or(highest, |memory| memory.floor));
+        }
+        // Only a first start finds neither file, and has no past to doubt.
+        let past_policy = fs::read_to_string(directory.join(POLICY_FILE)).ok();
+        let known_past =
+            past_policy.as_deref() == Some(policy) || (past_policy.is_none() && highest.is_none());
+        if !known_past {
+            // Times that were not remembered, or no longer, may be asked for now.
+            self.raise_to_highest();
+            self.raise(now.seconds().saturating_add(future));
+        }
+        write_whole(&directory.join(POLICY_FILE), policy.as_bytes())?;
+        let file = open_highest(&directory.join(HIGHEST_FILE))?;
+        *self.file.try_lock().map_err(|_| FloorError::InUse {
+            path: directory.join(LOCK_FILE),
+        })? = Some(Arc::new(file));
+        Ok(kept.map(|memory| memory.kept))
+    }
+
+    /// The floor, in seconds since the epoch.
+    pub fn seconds(&self) -> i64 {
+        self.seconds.load(Ordering::SeqCst)
+    }
+
+    fn raise(&self, seconds: i64) {
+        self.seconds.fetch_max(seconds, Ordering::SeqCst);
+    }
+
+    /// Raises the floor to the highest time that was accepted.
+    pub(super) fn raise_to_highest(&self) {
+        self.raise(self.highest.load(Ordering::SeqCst));
+    }
+
+    /// Notes an accepted time. Returns when it is safely written, if it is the highest yet.
+    pub(super) async fn accept(&self, second: i64) -> io::Result<()> {
+        if second <= self.highest.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        let file = self.file.lock().await;
+        if second <= self.highest.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        if let Some(file) = file.as_ref() {
+            let file = file.clone();
+            let written = tokio::task::spawn_blocking(move || write_highest(&file, second)).await;
+            written.map_err(io::Error::other)??;
+        }
+        self.highest.fetch_max(second, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// Saves the memory for the next start.
+    pub(super) fn keep(&self, kept: &Kept, now: Moment) -> Result<(), FloorError> {
+        let Some(directory) = &self.directory else {
+            return Ok(());
+        };
+        let highest = self.highest.load(Ordering::SeqCst);
+        if highest == i64::MIN {
+            return Ok(());
+        }
+        let memory = Memory {
+            highest,
+            floor: self.seconds(),
+            saved_at: now,
+            kept: kept.clone(),
+        };
+        write_whole(&directory.join(MEMORY_FILE), memory.to_text().as_bytes())
+    }
+}
+
+fn failure(path: &Path) -> impl Fn(io::Error) -> FloorError + '_ {
+    |source| FloorError::File {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+fn lock(directory: &Path) -> Result<File, FloorError> {
+    fs::create_dir_all(directory).map_err(failure(directory))?;
+    let path = directory.join(LOCK_FILE);
+    let mut options = OpenOptions::new();
+    let file = options
+        .create(true)
+        .write(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(failure(&path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => Err(FloorError::InUse { path }),
+        Err(fs::TryLockError::Error(source)) => Err(FloorError::File { path, source }),
+    }
+}
+
+fn read_highest(path: &Path) -> Result<Option<i64>, FloorError> {
+    match fs::read_to_string(path) {
+        Ok(text) if text.is_empty() => Ok(None),
+        Ok(text) => {
+            let number = text
+                .trim()
+                .parse()
+                .map_err(io::Error::other)
+                .map_err(failure(path))?;
+            Ok(Some(number))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failure(path)(error)),
+    }
+}
+
+fn open_highest(path: &Path) -> Result<File, FloorError> {
+    let mut options = OpenOptions::new();
+    options
+        .create(true)
+        .write(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(failure(path))
+}
+
+/// One write within one sector: it is there whole or not at all.
+fn write_highest(file: &File, second: i64) -> io::Result<()> {
+    file.write_all_at(format!("{second:020}\n").as_bytes(), 0)?;
+    file.sync_data()
+}
+
+fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), FloorError> {
+    let new = path.with_extension("new");
+    let write = || {
+        let mut file = OpenOptions::new()
+            .create(true)
+            .write(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&new)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&new, path)
+    };
+    write().map_err(failure(path))
+}
+
+fn take_memory(path: &Path) -> Result<Option<Memory>, FloorError> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failure(path)(error)),
+    };
+    fs::remove_file(path).map_err(failure(path))?;
+    Ok(Memory::from_text(&text))
+}
+
+/// The memory file: a header line, then a line for each second with its digests in hexadecimal.
+struct Memory {
+    highest: i64,
+    floor: i64,
+    saved_at: Moment,
+    kept: Kept,
+}
+
+impl Memory {
+    fn to_text(&self) -> String {
+        let key = u128::from_le_bytes(self.kept.key);
+        let saved_at = self.saved_at.millis();
+        let mut text = format!("{MAGIC}\n{} {} {saved_at} {key:032x}\n", self.highest, self.floor);
+        for bucket in &self.kept.buckets {
+            text.push_str(&format!("{} {}", bucket.second, bucket.until.millis()));
+            for (app, count) in &bucket.apps {
+                text.push_str(&format!(" {count}@{}", hexadecimal(app.as_bytes())));
+            }
+            for digest in &bucket.digests {
+                text.push_str(&format!(" {digest:032x}"));
+            }
+            text.push('\n');
+        }
+        text.push_str("end\n");
+        text
+    }
+
+    /// `None` when anything is not as it was written: then nothing of it is believed.
+    fn from_text(text: &str) -> Option<Self> {
+        let mut lines = text.lines();
+        if lines.next()? != MAGIC || !text.ends_with("\nend\n") {
+            return None;
+        }
+        let mut header = lines.next()?.split(' ');
+        let mut number = || header.next()?.parse::<i64>().ok();
+        let (highest, floor, saved_at) = (number()?, number()?, Moment::from_millis(number()?));
+        let key = u128::from_str_radix(header.next()?, 16).ok()?.to_le_bytes();
+        let buckets = lines
+            .take_while(|line| *line != "end")
+            .map(read_bucket)
+            .collect::<Option<_>>()?;
+        Some(Self {
+            highest,
+            floor,
+            saved_at,
+            kept: Kept { key, buckets },
+        })
+    }
+}
+
+fn read_bucket(line: &str) -> Option<SavedBucket> {
+    let mut words = line.split(' ');
+    let second = words.next()?.parse().ok()?;
+    let until = Moment::from_millis(words.next()?.parse().ok()?);
+    let mut bucket = SavedBucket {
+        second,
+        until,
+        apps: Vec::new(),
+        digests: Vec::new(),
+    };
+    for word in words {
+        match word.split_once('@') {
+            Some((count, app)) => bucket.apps.push((from_hexadecimal(app)?, count.parse().ok()?)),
+            None => bucket.digests.push(u128::from_str_radix(word, 16).ok()?),
+        }
+    }
+    Some(bucket)
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn from_hexadecimal(text: &str) -> Option<String> {
+    let digits = |at: usize| u8::from_str_radix(text.get(at..at + 2)?, 16).ok();
+    let bytes: Option<Vec<u8>> = (0..text.len()).step_by(2).map(digits).collect();
+    String::from_utf8(bytes?).ok()
+}

@@ -1,0 +1,240 @@
+//! A signed request passes once.
+//!
+//! Two memories hold that: the store of digests, and the floor below which no time passes. The
+//! store forgets an entry only when its time is far outside every window; whenever more may have
+//! been forgotten than that (a crash, a wall clock that stepped back, a policy that grew
+//! stricter), the floor rises instead.
+
+use std::collections::HashMap;
+use std::hash::Hasher;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+
+use siphasher::sip128::{Hasher128, SipHasher24};
+
+use super::floor::{Floor, FloorError, Kept};
+use crate::account::ProblemCode;
+use crate::clock::{Clock, Moment};
+use crate::config::{App, Mode, Replay, ReplayKey};
+use crate::sign::{Signature, Signed};
+use crate::store::memory::MemoryStore;
+use crate::store::{AppShare, Entry, Receipt, Remembered, ReplayStore, StoreError};
+
+/// Seconds that an entry is remembered beyond the end of its window.
+const SLACK_SECONDS: i64 = 60;
+
+/// A wall clock that falls back further than this, in milliseconds, has been set.
+const CLOCK_STEP_MILLIS: i64 = 1_000;
+
+/// How often one request may be given back: once, as there is one region so far.
+const GIVE_BACKS: u8 = 1;
+
+/// Why a request is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReplayRefusal {
+    /// It was used before.
+    Seen,
+    /// Its time is not above the floor, so that nobody knows whether it was used.
+    BelowFloor,
+    /// The memory, or the app's share of it, is full.
+    Full(StoreError),
+    /// The floor could not be written.
+    Unwritable,
+}
+
+impl ReplayRefusal {
+    /// What the caller is told.
+    pub fn code(self) -> ProblemCode {
+        match self {
+            Self::Seen => ProblemCode::RequestReplayed,
+            Self::BelowFloor => ProblemCode::RequestExpired,
+            Self::Full(_) | Self::Unwritable => ProblemCode::Overloaded,
+        }
+    }
+
+    /// What operators are told: a stable name for metrics.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Seen => "seen",
+            Self::BelowFloor => "below_floor",
+            Self::Full(StoreError::Full) => "full",
+            Self::Full(StoreError::AppFull) => "app_full",
+            Self::Unwritable => "floor_unwritable",
+        }
+    }
+}
+
+/// Remembers which signed requests were used.
+pub struct ReplayGuard {
+    store: MemoryStore,
+    floor: Floor,
+    shares: HashMap<String, Arc<AppShare>>,
+    key: [u8; 16],
+    bound: usize,
+    /// The latest wall-clock time seen, in milliseconds.
+    latest: AtomicI64,
+}
+
+impl ReplayGuard {
+    /// Opens the memory, with what `floor` kept of the last run.
+    ///
+    /// # Errors
+    /// When the data directory can't be written, or no random key can be had.
+    pub fn open(apps: &[App], bounds: &Replay, floor: Floor, clock: &dyn Clock) -> Result<Self, FloorError> {
+        let now = clock.now();
+        let share = |app: &App| {
+            let share = AppShare {
+                id: app.id.clone(),
+                entries: AtomicUsize::new(0),
+                bound: bounds.entries_per_app,
+            };
+            (app.id.clone(), Arc::new(share))
+        };
+        let mut guard = Self {
+            store: MemoryStore::new(bounds.entries),
+            floor,
+            shares: apps.iter().map(share).collect(),
+            key: [0; 16],
+            bound: bounds.entries,
+            latest: AtomicI64::new(now.millis()),
+        };
+        match guard.floor.start(&policy(apps), now, longest_future(apps))? {
+            Some(Kept { key, buckets }) => {
+                guard.key = key;
+                guard.store.load(buckets, now, |id| guard.shares.get(id).cloned());
+            }
+            None => getrandom::fill(&mut guard.key).map_err(|_| FloorError::NoRandomness)?,
+        }
+        Ok(guard)
+    }
+
+    /// Takes a request whose signature holds and whose time is in its window: of any number of
+    /// equal ones exactly one is taken, ever.
+    ///
+    /// # Errors
+    /// Why it is not taken.
+    pub async fn take(
+        &self,
+        app: &App,
+        signed: &Signed,
+        signature: &Signature,
+        now: Moment,
+    ) -> Result<Receipt, ReplayRefusal> {
+        self.watch_clock(now);
+        let second = signed.time.seconds();
+        if second <= self.floor.seconds() {
+            return Err(ReplayRefusal::BelowFloor);
+        }
+        let share = self
+            .shares
+            .get(&app.id)
+            .cloned()
+            .ok_or(ReplayRefusal::Full(StoreError::AppFull))?;
+        let window = i64::try_from((app.past + app.future).as_secs()).unwrap_or(i64::MAX);
+        let entry = Entry {
+            app: share,
+            second,
+            digest: self.digest(app, signed, signature),
+            until: signed.time.plus_seconds(window.saturating_add(SLACK_SECONDS)),
+        };
+        let receipt = match self.store.remember(entry, now).await {
+            Ok(Remembered::New(receipt)) => receipt,
+            Ok(Remembered::Seen) => return Err(ReplayRefusal::Seen),
+            Err(error) => return Err(ReplayRefusal::Full(error)),
+        };
+        self.floor
+            .accept(second)
+            .await
+            .map_err(|_| ReplayRefusal::Unwritable)?;
+        Ok(receipt)
+    }
+
+    /// Forgets a request of which nothing came, so that its sender may send it again.
+    pub async fn give_back(&self, receipt: Receipt) {
+        self.store.give_back(receipt, GIVE_BACKS).await;
+    }
+
+    /// Live entries.
+    pub fn entries(&self) -> usize {
+        self.store.entries()
+    }
+
+    /// The floor: no request of this second or an earlier one passes.
+    pub fn floor(&self) -> i64 {
+        self.floor.seconds()
+    }
+
+    /// The most entries that may be.
+    pub fn bound(&self) -> usize {
+        self.bound
+    }
+
+    /// Saves the memory for the next start; to be called after the last request.
+    ///
+    /// # Errors
+    /// When the data directory can't be written: the next start then refuses what this one took.
+    pub fn save(&self, now: Moment) -> Result<(), FloorError> {
+        self.floor.keep(
+            &Kept {
+                key: self.key,
+                buckets: self.store.save(),
+            },
+            now,
+        )
+    }
+
+    /// Entries expire by a clock that never steps back. When the wall clock does, requests whose
+    /// entries are gone come back into their window, so the floor rises above all of them.
+    fn watch_clock(&self, now: Moment) {
+        let latest = self.latest.fetch_max(now.millis(), Ordering::SeqCst);
+        if now.millis() < latest - CLOCK_STEP_MILLIS {
+            self.floor.raise_to_highest();
+            let _ = self
+                .latest
+                .compare_exchange(latest, now.millis(), Ordering::SeqCst, Ordering::SeqCst);
+        }
+    }
+
+    fn digest(&self, app: &App, signed: &Signed, signature: &Signature) -> u128 {
+        let mut hasher = SipHasher24::new_with_key(&self.key);
+        hasher.write_usize(app.id.len());
+        hasher.write(app.id.as_bytes());
+        match app.replay_key {
+            ReplayKey::Nonce => {
+                hasher.write_u8(b'n');
+                hasher.write_i64(signed.time.millis());
+                hasher.write(signed.nonce.as_bytes());
+            }
+            ReplayKey::Signature => {
+                hasher.write_u8(b's');
+                hasher.write(signature.as_bytes());
+            }
+        }
+        hasher.finish128().as_u128()
+    }
+}
+
+/// What the memory of a past run can vouch for: which apps it remembered, by which key, and how
+/// far their windows reached. One line an app.
+fn policy(apps: &[App]) -> String {
+    let mut lines: Vec<String> = apps
+        .iter()
+        .filter(|app| app.replay != Mode::Off)
+        .map(|app| {
+            format!(
+                "{} {} {} {:?}\n",
+                app.id,
+                app.past.as_secs(),
+                app.future.as_secs(),
+                app.replay_key
+            )
+        })
+        .collect();
+    lines.sort_unstable();
+    lines.concat()
+}
+
+fn longest_future(apps: &[App]) -> i64 {
+    let longest = apps.iter().map(|app| app.future.as_secs()).max().unwrap_or(0);
+    i64::try_from(longest).unwrap_or(i64::MAX)
+}

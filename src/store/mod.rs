@@ -1,0 +1,78 @@
+//! Where guards remember. One trait, so that a guard does not know whether it shares its memory
+//! with other instances.
+
+pub mod memory;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use async_trait::async_trait;
+use thiserror::Error;
+
+use crate::clock::Moment;
+
+/// How much one app has in the store, and may have.
+#[derive(Debug)]
+pub struct AppShare {
+    /// The app's id.
+    pub id: String,
+    /// Live entries.
+    pub entries: AtomicUsize,
+    /// The most that may be.
+    pub bound: usize,
+}
+
+/// One used request.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// The app that signed it.
+    pub app: Arc<AppShare>,
+    /// The second of its time.
+    pub second: i64,
+    /// A keyed digest of what makes it unique.
+    pub digest: u128,
+    /// Until when it must be remembered.
+    pub until: Moment,
+}
+
+/// The right to give one entry back; used up by doing so.
+#[derive(Debug)]
+pub struct Receipt {
+    entry: Entry,
+}
+
+/// What remembering an entry told.
+#[derive(Debug)]
+pub enum Remembered {
+    /// It is new; who holds the receipt may give it back.
+    New(Receipt),
+    /// It was there already.
+    Seen,
+}
+
+/// Why a store could not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum StoreError {
+    /// The store is at its bound.
+    #[error("the replay memory is full")]
+    Full,
+    /// The app is at its own bound.
+    #[error("the app's share of the replay memory is full")]
+    AppFull,
+}
+
+/// Remembers used requests until their time is up, and never forgets one early.
+#[async_trait]
+pub trait ReplayStore: Send + Sync {
+    /// Remembers an entry. Of any number of equal ones at once exactly one is new.
+    ///
+    /// # Errors
+    /// When the store can't take another entry.
+    async fn remember(&self, entry: Entry, now: Moment) -> Result<Remembered, StoreError>;
+
+    /// Forgets an entry of which nothing came, at most `times` times in its life.
+    async fn give_back(&self, receipt: Receipt, times: u8);
+
+    /// Live entries.
+    fn entries(&self) -> usize;
+}
