@@ -101,6 +101,9 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// The reason of a member that is not there; texts in other languages know it by this.
+    pub const MISSING: &'static str = "is missing";
+
     /// A problem of which nothing more is known.
     pub const fn new(code: ProblemCode) -> Self {
         Self {

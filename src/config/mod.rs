@@ -5,6 +5,7 @@ mod app;
 mod backend;
 mod limits;
 mod listener;
+mod pass_through;
 mod region;
 mod replay;
 mod shutdown;
@@ -17,6 +18,7 @@ pub use app::{App, Mode, NonceFormat, ReplayKey};
 pub use backend::Backend;
 pub use limits::Limits;
 pub use listener::Listener;
+pub use pass_through::PassThrough;
 pub use region::{Region, Regions};
 pub use replay::Replay;
 pub use shutdown::Shutdown;
@@ -35,6 +37,8 @@ pub struct Settings {
     pub data_dir: Option<PathBuf>,
     /// The backend.
     pub upstream: Upstream,
+    /// What passes through to the backend although it is no account operation.
+    pub pass_through: Vec<PassThrough>,
     /// Apps that sign their calls.
     pub apps: Vec<App>,
     /// Bounds.

@@ -13,6 +13,16 @@ pub enum Upstream {
     Http(HttpUpstream),
 }
 
+impl Upstream {
+    /// The backend reached over HTTP, if it is one.
+    pub fn http(&self) -> Option<&HttpUpstream> {
+        match self {
+            Self::Embedded => None,
+            Self::Http(http) => Some(http),
+        }
+    }
+}
+
 /// A backend reached over HTTP.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpUpstream {

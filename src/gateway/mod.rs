@@ -1,14 +1,32 @@
 //! The exchange: detect, decode, guard, route, encode, upstream, decode, encode. No sockets and
 //! no Pingora types: bytes in, bytes out.
 
+mod exchange;
+mod regions;
+mod route;
+#[cfg(test)]
+mod tests;
+
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, Response, request};
+use http::header::{HeaderValue, RETRY_AFTER};
+use http::{Request, Response};
+use thiserror::Error;
 use tokio::time::Instant;
 
-use crate::account::{Operation, Problem};
-use crate::observe::{CallRecord, Refusal};
+use crate::account::{Country, Operation, Problem};
+use crate::clock::Clock;
+use crate::config::{Settings, UpstreamApp};
+use crate::dialect::{Asked, Dialect, Language, Reading, built_in};
+use crate::guard::{Apps, Floor, FloorError, Guards, Refusal, ReplayGuard};
+use crate::observe::{CallRecord, Outcome};
+use crate::upstream::Upstream;
+
+use regions::RegionTable;
+pub use route::Route;
+use route::Routes;
 
 /// What the edge knows of a request besides its bytes.
 #[derive(Debug, Clone)]
@@ -23,57 +41,179 @@ pub struct Arrival {
     pub deadline: Instant,
 }
 
-/// What is done with a request, decided from its head alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Route {
-    /// An account call: read the body, then [`Gateway::exchange`].
-    Account {
-        /// Index of the dialect that claims it, within the gateway.
-        dialect: usize,
-        /// The operation; the body may still tell a login with a code from one with a password.
-        operation: Operation,
-    },
-    /// Passed on as it is, streaming.
-    PassThrough,
-    /// Answered at once with [`Gateway::refuse`].
-    Refused {
-        /// Index of the dialect that answers, within the gateway.
-        dialect: usize,
-        /// The answer is one of not_found, method_not_allowed, unsupported_media_type or invalid_request.
-        code: crate::account::ProblemCode,
-    },
+/// Why a gateway can't be built.
+#[derive(Debug, Error)]
+pub enum BuildError {
+    /// The replay guard has nowhere to keep its floor.
+    #[error(transparent)]
+    Floor(#[from] FloorError),
+    /// A dialect that does not exist; the config's check names it with its place.
+    #[error("unknown dialect {0:?}")]
+    UnknownDialect(String),
 }
 
 /// The exchange and all it needs.
-pub struct Gateway {}
+pub struct Gateway {
+    dialects: Arc<[Box<dyn Dialect>]>,
+    routes: Routes,
+    guards: Guards,
+    upstream: Arc<dyn Upstream>,
+    /// Index of the dialect that the upstream speaks.
+    upstream_dialect: usize,
+    upstream_app: Option<UpstreamApp>,
+    regions: RegionTable,
+    default_country: Country,
+    json_depth: usize,
+    clock: Arc<dyn Clock>,
+}
 
 impl Gateway {
-    /// Decides what is done with a request.
-    pub fn route(&self, _arrival: &Arrival, _head: &request::Parts) -> Route {
-        unimplemented!()
+    /// Builds the exchange for these settings in front of `upstream`.
+    ///
+    /// # Errors
+    /// When the replay guard has no place to keep its floor.
+    pub fn new(
+        settings: &Settings,
+        upstream: Arc<dyn Upstream>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, BuildError> {
+        let dialects: Arc<[Box<dyn Dialect>]> = built_in().into();
+        let index = |name: &str| {
+            let found = dialects.iter().position(|dialect| dialect.name() == name);
+            found.ok_or_else(|| BuildError::UnknownDialect(name.to_owned()))
+        };
+        let (upstream_dialect, upstream_app) = match settings.upstream.http() {
+            Some(http) => (index(&http.dialect)?, http.app.clone()),
+            None => (index(crate::dialect::canonical::NAME)?, None),
+        };
+        let floor = Floor::open(settings.data_dir.as_deref())?;
+        let replay = ReplayGuard::open(&settings.apps, &settings.replay, floor, clock.as_ref())?;
+        let guards = Guards::new(Apps::new(settings.apps.iter().cloned()), replay, clock.clone());
+        let routes = Routes::new(
+            settings,
+            dialects.clone(),
+            upstream_dialect,
+            guards.enforces_signatures(),
+        )?;
+        Ok(Self {
+            routes,
+            guards,
+            upstream,
+            upstream_dialect,
+            upstream_app,
+            regions: RegionTable::new(&settings.regions),
+            default_country: settings.default_country,
+            json_depth: settings.limits.json_depth,
+            dialects,
+            clock,
+        })
+    }
+
+    /// Decides what is done with a request, from its head alone.
+    pub fn route(&self, arrival: &Arrival, head: &http::request::Parts) -> Route {
+        self.routes.route(arrival.listener, head)
     }
 
     /// Answers an account call, and writes what happened into `record`.
     pub async fn exchange(
         &self,
-        _arrival: &Arrival,
-        _route: Route,
-        _request: Request<Bytes>,
-        _record: &mut CallRecord,
+        arrival: &Arrival,
+        route: Route,
+        request: Request<Bytes>,
+        record: &mut CallRecord,
     ) -> Response<Bytes> {
-        unimplemented!()
+        let (head, body) = request.into_parts();
+        exchange::run(self, arrival, route, &head, &body, record).await
     }
 
     /// Answers with a problem, in the dialect of the route: what the edge itself refuses (too
     /// large, too slow, too many) comes through here as well.
     pub fn refuse(
         &self,
-        _arrival: &Arrival,
-        _route: Route,
-        _problem: &Problem,
-        _refusal: Refusal,
-        _record: &mut CallRecord,
+        arrival: &Arrival,
+        route: Route,
+        problem: &Problem,
+        refusal: Refusal,
+        record: &mut CallRecord,
     ) -> Response<Bytes> {
-        unimplemented!()
+        record.refusal = Some(refusal);
+        let asked = self.asked(route.operation(), Language::default());
+        self.tell(self.answering_dialect(arrival, route), &asked, problem, record)
+    }
+
+    /// The replay guard, for figures and for saving its memory at the end.
+    pub fn replay(&self) -> &ReplayGuard {
+        self.guards.replay()
+    }
+
+    /// Saves what the next start must know; to be called after the last request.
+    ///
+    /// # Errors
+    /// When the data directory can't be written: the next start then refuses what this one took.
+    pub fn save(&self) -> Result<(), FloorError> {
+        self.guards.replay().save(self.clock.now())
+    }
+
+    /// The names of the dialects that clients may speak at a listener.
+    pub fn open_dialects(&self, listener: usize) -> Vec<&'static str> {
+        self.routes
+            .open(listener)
+            .map(|index| self.dialect(index).name())
+            .collect()
+    }
+
+    fn dialect(&self, index: usize) -> &dyn Dialect {
+        // Indices come from `Routes` and `new`, which took them from this very list.
+        self.dialects
+            .get(index)
+            .or(self.dialects.first())
+            .map_or(&crate::dialect::canonical::Canonical, |d| &**d)
+    }
+
+    fn answering_dialect(&self, arrival: &Arrival, route: Route) -> &dyn Dialect {
+        self.dialect(
+            route
+                .dialect()
+                .unwrap_or_else(|| self.routes.default_dialect(arrival.listener)),
+        )
+    }
+
+    fn reading(&self) -> Reading {
+        Reading {
+            default_country: self.default_country,
+            json_depth: self.json_depth,
+        }
+    }
+
+    fn asked(&self, operation: Option<Operation>, language: Language) -> Asked<'_> {
+        Asked {
+            operation,
+            call: None,
+            signed: None,
+            language,
+            now: self.clock.now(),
+            region: self.regions.own(),
+        }
+    }
+
+    /// The one place where a problem becomes a client's answer.
+    fn tell(
+        &self,
+        dialect: &dyn Dialect,
+        asked: &Asked<'_>,
+        problem: &Problem,
+        record: &mut CallRecord,
+    ) -> Response<Bytes> {
+        let mut response = dialect.write_problem(asked, problem);
+        if let Some(seconds) = problem.retry_after {
+            response
+                .headers_mut()
+                .insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        record.dialect = Some(dialect.name());
+        record.operation = asked.operation.or(record.operation);
+        record.outcome = Outcome::Problem(problem.code);
+        record.status = response.status().as_u16();
+        response
     }
 }

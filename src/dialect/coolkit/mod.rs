@@ -7,6 +7,8 @@
 mod answer;
 mod call;
 mod problem;
+#[cfg(test)]
+mod tests;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, request};

@@ -19,14 +19,14 @@ const WRITTEN: &[(P, &[Operation], i64, &str, &str)] = &[
         &[],
         400,
         "{field} {reason}",
-        "参数不完整或错误：{field} {reason}",
+        "参数不完整或错误：{field}{reason}",
     ),
     (
         P::InvalidField,
         &[],
         400,
         "{field} {reason}",
-        "参数错误：{field} {reason}",
+        "参数错误：{field}{reason}",
     ),
     (
         P::PayloadTooLarge,
@@ -322,7 +322,11 @@ fn fill(template: &str, asked: &Asked<'_>, problem: &Problem) -> String {
         .field
         .as_deref()
         .map_or("", |field| wire_name(field, asked.operation));
-    let reason = problem.reason.as_deref().unwrap_or("is not valid");
+    let reason = match (asked.language, problem.reason.as_deref()) {
+        (Language::English, reason) => reason.unwrap_or("is not valid"),
+        (Language::Chinese, Some(Problem::MISSING)) => "不能为空",
+        (Language::Chinese, _) => "格式不正确",
+    };
     let seconds = problem.retry_after.unwrap_or(60).to_string();
     let operation = problem
         .operation

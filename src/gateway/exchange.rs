@@ -1,0 +1,318 @@
+//! One account call's way through the gateway and back.
+
+use bytes::Bytes;
+use http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, HeaderMap};
+use http::{Response, request};
+use sha2::{Digest, Sha256};
+use tokio::time::Instant;
+
+use super::{Arrival, Gateway, Route};
+use crate::account::{Account, Call, Operation, Problem, ProblemCode, Reply};
+use crate::dialect::{Asked, Dialect, Language, Proof, Sending, Signed, Understood};
+use crate::guard::{Guard, Refusal, SignedRequest};
+use crate::observe::{Attempt, CallRecord, Outcome};
+use crate::store::Receipt;
+use crate::upstream::{Failure, FailureKind};
+
+/// Seconds after which a busy gateway may be asked again.
+const BUSY_SECONDS: u64 = 1;
+
+pub(super) async fn run(
+    gateway: &Gateway,
+    arrival: &Arrival,
+    route: Route,
+    head: &request::Parts,
+    body: &Bytes,
+    record: &mut CallRecord,
+) -> Response<Bytes> {
+    let dialect = gateway.answering_dialect(arrival, route);
+    let language = Language::preferred(&head.headers);
+    let Route::Account { operation, .. } = route else {
+        let asked = gateway.asked(None, language);
+        return gateway.tell(dialect, &asked, &ProblemCode::NotFound.into(), record);
+    };
+    record.dialect = Some(dialect.name());
+    record.operation = Some(operation);
+    let understood = match dialect.read_call(operation, head, body, gateway.reading()) {
+        Ok(understood) => understood,
+        Err(problem) => {
+            let asked = gateway.asked(Some(operation), language);
+            return gateway.tell(dialect, &asked, &problem, record);
+        }
+    };
+    let Understood { mut call, proof } = understood;
+    call.client.dialect = dialect.name();
+    record.operation = Some(call.operation);
+    let signed = match &proof {
+        Proof::Signature(signed) => Some(signed),
+        Proof::Token | Proof::None => None,
+    };
+    let exchange = Exchange {
+        gateway,
+        arrival,
+        head,
+        body,
+    };
+    let told = exchange.answer(&mut call, signed, record).await;
+    let asked = Asked {
+        call: Some(&call),
+        signed,
+        ..gateway.asked(Some(call.operation), language)
+    };
+    match told.and_then(|reply| dialect.write_reply(&asked, &fill_gaps(reply, &call))) {
+        Ok(response) => {
+            record.outcome = Outcome::Success;
+            record.status = response.status().as_u16();
+            response
+        }
+        Err(problem) => gateway.tell(dialect, &asked, &problem, record),
+    }
+}
+
+/// One call under way.
+struct Exchange<'a> {
+    gateway: &'a Gateway,
+    arrival: &'a Arrival,
+    head: &'a request::Parts,
+    body: &'a Bytes,
+}
+
+impl Exchange<'_> {
+    async fn answer(
+        &self,
+        call: &mut Call,
+        signed: Option<&Signed>,
+        record: &mut CallRecord,
+    ) -> Result<Reply, Problem> {
+        let receipt = match signed {
+            Some(signed) => self.guard(call, signed, record).await?,
+            None => None,
+        };
+        if call.operation == Operation::Region {
+            return Ok(self.gateway.regions.answer(call));
+        }
+        let told = self.ask(call, record).await;
+        let told = match told {
+            Err(Told { problem, undone }) => Err((self.localised(call, problem), undone)),
+            Ok(reply) => Ok(reply),
+        };
+        match told {
+            Ok(reply) => self.with_session(call, reply, record).await,
+            Err((problem, undone)) => {
+                self.give_back(call, &problem, undone, receipt).await;
+                Err(problem)
+            }
+        }
+    }
+
+    /// Lets the guards decide, and notes what they found.
+    async fn guard(
+        &self,
+        call: &mut Call,
+        signed: &Signed,
+        record: &mut CallRecord,
+    ) -> Result<Option<Receipt>, Problem> {
+        let authorization = self
+            .head
+            .headers
+            .get(AUTHORIZATION)
+            .and_then(|value| value.to_str().ok());
+        let request = SignedRequest {
+            operation: call.operation,
+            signed,
+            authorization,
+            query: self.head.uri.query().unwrap_or_default(),
+            body: self.body,
+        };
+        match self.gateway.guards.admit(&request).await {
+            Ok(admitted) => {
+                record.app.clone_from(&admitted.app_id);
+                record.old_secret = admitted.old_secret;
+                record.would_refuse = admitted.would_refuse;
+                call.client.app_id = admitted.app_id;
+                Ok(admitted.receipt)
+            }
+            Err(refused) => {
+                record.app = refused.app_id;
+                record.refusal = Some(refused.refusal);
+                record.would_refuse = refused.would_refuse;
+                Err(refused.problem)
+            }
+        }
+    }
+
+    /// Encodes, sends, decodes: one try at the backend.
+    async fn ask(&self, call: &Call, record: &mut CallRecord) -> Result<Reply, Told> {
+        let gateway = self.gateway;
+        let dialect = gateway.dialect(gateway.upstream_dialect);
+        record.upstream = Some(dialect.name());
+        let idempotency_key = self.idempotency_key(call);
+        let sending = self.sending(dialect, idempotency_key.as_deref());
+        let request = dialect.write_call(call, &sending).map_err(|problem| Told {
+            problem,
+            undone: true,
+        })?;
+        let sent = Instant::now();
+        let answer = gateway.upstream.send(request, self.arrival.deadline).await;
+        record.upstream_duration += sent.elapsed();
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(failure) => {
+                record.attempts.push(Attempt::Failed(failure.kind));
+                if failure.kind == FailureKind::Busy {
+                    record.refusal = Some(Refusal {
+                        guard: Guard::Limit,
+                        reason: "upstream_busy",
+                    });
+                }
+                return Err(Told {
+                    problem: problem_of(failure),
+                    undone: !failure.delivered,
+                });
+            }
+        };
+        let read = dialect.read_answer(call, &answer, gateway.reading());
+        let unintelligible =
+            matches!(&read, Err(problem) if problem.code == ProblemCode::UpstreamUnintelligible);
+        record.attempts.push(if unintelligible {
+            Attempt::Unintelligible
+        } else {
+            Attempt::Answered
+        });
+        record.region = Some(gateway.regions.own().to_owned());
+        read.map_err(|problem| Told {
+            problem,
+            undone: false,
+        })
+    }
+
+    fn sending<'s>(&'s self, dialect: &dyn Dialect, idempotency_key: Option<&'s str>) -> Sending<'s> {
+        let mut random = [0; 16];
+        if dialect.signs() && getrandom::fill(&mut random).is_err() {
+            tracing::error!("the system gave no random bytes for a nonce; the request id serves");
+            random = u128::from_str_radix(&self.arrival.request_id, 16)
+                .unwrap_or_default()
+                .to_le_bytes();
+        }
+        Sending {
+            now: self.gateway.clock.now(),
+            app: self.gateway.upstream_app.as_ref(),
+            random: u128::from_le_bytes(random),
+            request_id: &self.arrival.request_id,
+            idempotency_key,
+            client_address: self.arrival.client,
+            accept_language: self.head.headers.get(ACCEPT_LANGUAGE),
+            traceparent: self.head.headers.get("traceparent"),
+        }
+    }
+
+    /// The same for the same signed request, so that a backend knows a repeated one; else random.
+    fn idempotency_key(&self, call: &Call) -> Option<String> {
+        if !matches!(
+            call.operation,
+            Operation::Register | Operation::SendCode | Operation::ResetPassword
+        ) {
+            return None;
+        }
+        let Some(app) = &call.client.app_id else {
+            return Some(self.arrival.request_id.clone());
+        };
+        let mut hasher = Sha256::new();
+        hasher.update(app.as_bytes());
+        hasher.update([0]);
+        hasher.update(authorization(&self.head.headers));
+        let digest = hasher.finalize();
+        Some(digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// A client that can't do without a session gets one by a login with what it has just set.
+    async fn with_session(
+        &self,
+        call: &Call,
+        mut reply: Reply,
+        record: &mut CallRecord,
+    ) -> Result<Reply, Problem> {
+        let needed =
+            self.gateway.dialects.iter().any(|dialect| {
+                dialect.name() == call.client.dialect && dialect.needs_session(call.operation)
+            });
+        let password = call.password.as_ref().or(call.new_password.as_ref());
+        let (true, None, Some(password)) = (needed, &reply.session, password) else {
+            return Ok(reply);
+        };
+        let mut login = Call::new(Operation::Login);
+        login.username.clone_from(&call.username);
+        login.phone.clone_from(&call.phone);
+        login.email.clone_from(&call.email);
+        login.identifier.clone_from(&call.identifier);
+        login.password = Some(password.clone());
+        login.password_form = call.password_form;
+        login.client = call.client.clone();
+        let signed_in = self.ask(&login, record).await.map_err(|told| told.problem)?;
+        reply.session = signed_in.session;
+        reply.account = reply.account.or(signed_in.account);
+        reply.region = reply.region.or(signed_in.region);
+        Ok(reply)
+    }
+
+    fn localised(&self, call: &Call, problem: Problem) -> Problem {
+        match problem.code {
+            ProblemCode::WrongRegion => self.gateway.regions.tell(call, problem),
+            _ => problem,
+        }
+    }
+
+    /// A request of which provably nothing came may be sent again by its sender: it was told
+    /// another region, or not a byte of it reached the backend.
+    async fn give_back(&self, call: &Call, problem: &Problem, undone: bool, receipt: Option<Receipt>) {
+        let harmless = matches!(
+            call.operation,
+            Operation::Login | Operation::LoginCode | Operation::Refresh
+        );
+        let nothing_done = undone || problem.code == ProblemCode::WrongRegion;
+        if let (true, true, Some(receipt)) = (harmless, nothing_done, receipt) {
+            self.gateway.guards.replay().give_back(receipt).await;
+        }
+    }
+}
+
+/// A bad end, and whether the backend provably did nothing.
+struct Told {
+    problem: Problem,
+    undone: bool,
+}
+
+fn authorization(headers: &HeaderMap) -> &[u8] {
+    headers.get(AUTHORIZATION).map_or(&[], |value| value.as_bytes())
+}
+
+fn problem_of(failure: Failure) -> Problem {
+    match failure.kind {
+        FailureKind::ConnectFailed
+        | FailureKind::ConnectTimeout
+        | FailureKind::TlsFailed
+        | FailureKind::ClosedBeforeAnswer
+        | FailureKind::ClosedWithinAnswer => ProblemCode::UpstreamUnavailable.into(),
+        FailureKind::AnswerTimeout | FailureKind::BodyTimeout => ProblemCode::UpstreamTimeout.into(),
+        FailureKind::Malformed | FailureKind::TooLarge => ProblemCode::UpstreamUnintelligible.into(),
+        FailureKind::Busy => Problem::new(ProblemCode::Overloaded).retry_after(BUSY_SECONDS),
+    }
+}
+
+/// What the call said fills what the backend's account leaves open.
+fn fill_gaps(mut reply: Reply, call: &Call) -> Reply {
+    if !call.operation.opens_session() {
+        return reply;
+    }
+    let account = reply.account.get_or_insert_with(Account::default);
+    if account.phone.is_none() {
+        account.phone.clone_from(&call.phone);
+    }
+    if account.email.is_none() {
+        account.email.clone_from(&call.email);
+    }
+    if account.username.is_none() {
+        account.username.clone_from(&call.username);
+    }
+    reply
+}

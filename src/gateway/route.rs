@@ -1,0 +1,191 @@
+//! Which dialect claims a request, and what may pass at all.
+
+use std::sync::Arc;
+
+use http::header::CONTENT_ENCODING;
+use http::{HeaderMap, request};
+
+use super::BuildError;
+use crate::account::{Operation, ProblemCode};
+use crate::config::{PassThrough, Settings};
+use crate::dialect::{Claim, Dialect, normalise_path};
+
+/// Fields by which a request asks to be taken for another one.
+const DISGUISES: [&str; 5] = [
+    "x-http-method-override",
+    "x-http-method",
+    "x-method-override",
+    "x-original-url",
+    "x-rewrite-url",
+];
+
+/// What is done with a request, decided from its head alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// An account call: read the body, then [`super::Gateway::exchange`].
+    Account {
+        /// Index of the dialect that claims it, within the gateway.
+        dialect: usize,
+        /// The operation; the body may still tell a login with a code from one with a password.
+        operation: Operation,
+    },
+    /// Passed on as it is, streaming.
+    PassThrough,
+    /// Answered at once with [`super::Gateway::refuse`].
+    Refused {
+        /// Index of the dialect that answers, within the gateway.
+        dialect: usize,
+        /// The answer is one of not_found, method_not_allowed, unsupported_media_type or invalid_request.
+        code: ProblemCode,
+    },
+}
+
+impl Route {
+    /// The operation, where the path tells.
+    pub fn operation(self) -> Option<Operation> {
+        match self {
+            Self::Account { operation, .. } => Some(operation),
+            Self::PassThrough | Self::Refused { .. } => None,
+        }
+    }
+
+    pub(super) fn dialect(self) -> Option<usize> {
+        match self {
+            Self::Account { dialect, .. } | Self::Refused { dialect, .. } => Some(dialect),
+            Self::PassThrough => None,
+        }
+    }
+}
+
+struct ListenerRoutes {
+    /// Dialects that may be spoken here, those that sign first: a route that two of them claim
+    /// belongs to the signed one, so that nobody chooses a weaker dialect.
+    dialects: Vec<usize>,
+    default_dialect: usize,
+}
+
+/// All listeners' routes.
+pub(super) struct Routes {
+    dialects: Arc<[Box<dyn Dialect>]>,
+    listeners: Vec<ListenerRoutes>,
+    upstream_dialect: usize,
+    pass_through: Vec<PassThrough>,
+}
+
+impl Routes {
+    pub(super) fn new(
+        settings: &Settings,
+        dialects: Arc<[Box<dyn Dialect>]>,
+        upstream_dialect: usize,
+        signatures_enforced: bool,
+    ) -> Result<Self, BuildError> {
+        let index = |name: &String| {
+            let found = dialects.iter().position(|dialect| dialect.name() == name);
+            found.ok_or_else(|| BuildError::UnknownDialect(name.clone()))
+        };
+        let signs = |index: &usize| dialects.get(*index).is_some_and(|dialect| dialect.signs());
+        let canonical = index(&crate::dialect::canonical::NAME.to_owned())?;
+        let mut listeners = Vec::new();
+        for listener in &settings.listeners {
+            let unsigned = listener
+                .unsigned
+                .iter()
+                .map(index)
+                .collect::<Result<Vec<_>, _>>()?;
+            let mut open = listener
+                .dialects
+                .iter()
+                .map(index)
+                .collect::<Result<Vec<_>, _>>()?;
+            open.retain(|index| !signatures_enforced || signs(index) || unsigned.contains(index));
+            open.sort_by_key(|index| !signs(index));
+            let default_dialect = listener.default_dialect.as_ref().map_or(Ok(canonical), index)?;
+            listeners.push(ListenerRoutes {
+                dialects: open,
+                default_dialect,
+            });
+        }
+        let pass_through = settings.pass_through.clone();
+        Ok(Self {
+            dialects,
+            listeners,
+            upstream_dialect,
+            pass_through,
+        })
+    }
+
+    pub(super) fn open(&self, listener: usize) -> impl Iterator<Item = usize> {
+        self.listeners
+            .get(listener)
+            .into_iter()
+            .flat_map(|listener| listener.dialects.iter().copied())
+    }
+
+    pub(super) fn default_dialect(&self, listener: usize) -> usize {
+        self.listeners
+            .get(listener)
+            .map_or(0, |listener| listener.default_dialect)
+    }
+
+    pub(super) fn route(&self, listener: usize, head: &request::Parts) -> Route {
+        let nobody = self.default_dialect(listener);
+        let refused = |dialect, code| Route::Refused { dialect, code };
+        let Some(path) = normalise_path(head.uri.path()) else {
+            return refused(nobody, ProblemCode::InvalidRequest);
+        };
+        let claims = self
+            .open(listener)
+            .filter_map(|index| Some((index, self.dialects.get(index)?)));
+        let mut wrong_method = None;
+        for (index, dialect) in claims {
+            match dialect.claim(&head.method, &path) {
+                Claim::Operation(operation) => return account(index, operation, &head.headers),
+                Claim::WrongMethod => wrong_method = wrong_method.or(Some(index)),
+                Claim::Foreign => {}
+            }
+        }
+        if let Some(dialect) = wrong_method {
+            return refused(dialect, ProblemCode::MethodNotAllowed);
+        }
+        if self.may_pass(head, &path) {
+            Route::PassThrough
+        } else {
+            refused(nobody, ProblemCode::NotFound)
+        }
+    }
+
+    /// Only what the config lists, and never an account route of the upstream: offered to clients
+    /// or not, those go through the guards.
+    fn may_pass(&self, head: &request::Parts, path: &str) -> bool {
+        let listed = self
+            .pass_through
+            .iter()
+            .any(|rule| rule.covers(&head.method, path));
+        let guarded = self
+            .dialects
+            .get(self.upstream_dialect)
+            .is_none_or(|dialect| dialect.claim(&head.method, path) != Claim::Foreign);
+        listed && !guarded && !is_disguised(&head.headers)
+    }
+}
+
+fn account(dialect: usize, operation: Operation, headers: &HeaderMap) -> Route {
+    if is_disguised(headers) {
+        return Route::Refused {
+            dialect,
+            code: ProblemCode::InvalidRequest,
+        };
+    }
+    let plain = |value: &http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
+    if !headers.get_all(CONTENT_ENCODING).iter().all(plain) {
+        return Route::Refused {
+            dialect,
+            code: ProblemCode::UnsupportedMediaType,
+        };
+    }
+    Route::Account { dialect, operation }
+}
+
+fn is_disguised(headers: &HeaderMap) -> bool {
+    DISGUISES.iter().any(|name| headers.contains_key(*name))
+}
