@@ -43,9 +43,7 @@ impl Moment {
 
     /// Reads RFC 3339 with any offset.
     pub fn from_rfc3339(text: &str) -> Option<Self> {
-        text.parse::<jiff::Timestamp>()
-            .ok()
-            .map(|timestamp| Self(timestamp.as_millisecond()))
+        text.parse::<jiff::Timestamp>().ok().map(|timestamp| Self(timestamp.as_millisecond()))
     }
 
     /// The form of HTTP's `Date` header field (RFC 9110, section 5.6.7).
@@ -108,18 +106,12 @@ mod tests {
         let moment = Moment::from_rfc3339("2019-05-16T10:48:42.091Z").unwrap();
         assert_eq!(moment.millis(), 1_558_003_722_091);
         assert_eq!(moment.to_rfc3339(), "2019-05-16T10:48:42.091Z");
-        assert_eq!(
-            Moment::from_rfc3339("2019-05-16T18:48:42.091+08:00"),
-            Some(moment)
-        );
+        assert_eq!(Moment::from_rfc3339("2019-05-16T18:48:42.091+08:00"), Some(moment));
         assert_eq!(Moment::from_seconds(0).to_rfc3339(), "1970-01-01T00:00:00.000Z");
     }
 
     #[test]
     fn http_dates_have_the_fixed_form() {
-        assert_eq!(
-            Moment::from_seconds(784_111_777).to_http_date(),
-            "Sun, 06 Nov 1994 08:49:37 GMT"
-        );
+        assert_eq!(Moment::from_seconds(784_111_777).to_http_date(), "Sun, 06 Nov 1994 08:49:37 GMT");
     }
 }

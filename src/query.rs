@@ -27,26 +27,14 @@ impl<'a> Query<'a> {
             let (raw_name, raw_value) = raw.split_once('=').unwrap_or((raw, ""));
             let name = percent_decode(raw_name, true)?;
             let value = percent_decode(raw_value, true)?;
-            Some(Pair {
-                raw,
-                raw_name,
-                name,
-                value,
-            })
+            Some(Pair { raw, raw_name, name, value })
         };
-        text.split('&')
-            .filter(|raw| !raw.is_empty())
-            .map(pair)
-            .collect::<Option<Vec<_>>>()
-            .map(Self)
+        text.split('&').filter(|raw| !raw.is_empty()).map(pair).collect::<Option<Vec<_>>>().map(Self)
     }
 
     /// The value of a name, the first if there are several.
     pub fn value(&self, name: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|pair| pair.name == name)
-            .map(|pair| pair.value.as_ref())
+        self.0.iter().find(|pair| pair.name == name).map(|pair| pair.value.as_ref())
     }
 
     /// The value of a name, unless it is empty.
@@ -98,12 +86,7 @@ pub fn percent_encode(text: &str, into: &mut String) {
         } else {
             let nibbles = [byte >> 4, byte & 15];
             into.push('%');
-            into.extend(
-                nibbles
-                    .iter()
-                    .filter_map(|n| HEX.get(usize::from(*n)))
-                    .map(|hex| char::from(*hex)),
-            );
+            into.extend(nibbles.iter().filter_map(|n| HEX.get(usize::from(*n))).map(|hex| char::from(*hex)));
         }
     }
 }

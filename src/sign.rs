@@ -131,10 +131,7 @@ fn sorted_pairs(pairs: &Query<'_>) -> Option<[String; 2]> {
     if pairs.has_duplicates() || sorted.iter().any(ambiguous) {
         return None;
     }
-    let decoded: Vec<String> = sorted
-        .iter()
-        .map(|pair| format!("{}={}", pair.name, pair.value))
-        .collect();
+    let decoded: Vec<String> = sorted.iter().map(|pair| format!("{}={}", pair.name, pair.value)).collect();
     let as_sent: Vec<&str> = sorted.iter().map(|pair| pair.raw).collect();
     Some([decoded.join("&"), as_sent.join("&")])
 }
@@ -149,11 +146,7 @@ fn as_json(pairs: &Query<'_>) -> String {
         let digits = !pair.value.is_empty() && pair.value.bytes().all(|byte| byte.is_ascii_digit());
         let number = digits && matches!(pair.name.as_ref(), "ts" | "version");
         let quote = |text: &str| serde_json::to_string(text).unwrap_or_default();
-        let value = if number {
-            pair.value.clone().into_owned()
-        } else {
-            quote(&pair.value)
-        };
+        let value = if number { pair.value.clone().into_owned() } else { quote(&pair.value) };
         json.push_str(&format!("{}:{value}", quote(&pair.name)));
     }
     json.push('}');
@@ -200,14 +193,7 @@ mod tests {
 
     #[test]
     fn a_query_may_be_signed_in_each_recorded_form() {
-        let signed = |id: &str| {
-            vectors()
-                .vectors
-                .into_iter()
-                .find(|vector| vector.id == id)
-                .unwrap()
-                .signed
-        };
+        let signed = |id: &str| vectors().vectors.into_iter().find(|vector| vector.id == id).unwrap().signed;
         let sorted = signed("get-sorted");
         let shuffled =
             "ts=1558004249&nonce=2323dfgh&deviceid=1000012345&appid=McFJj4Noke1mGDZCR1QarGW7P9Ycp0Vr";
@@ -231,15 +217,8 @@ mod tests {
         assert!(Signature::from_base64(&good).is_some());
         let unpadded = good.trim_end_matches('=');
         let url_safe = good.replace('+', "-").replace('/', "_");
-        for bad in [
-            unpadded,
-            &url_safe,
-            &format!("{good} "),
-            &format!("{good}===="),
-            "",
-            "AAAA",
-            &good[..40],
-        ] {
+        for bad in [unpadded, &url_safe, &format!("{good} "), &format!("{good}===="), "", "AAAA", &good[..40]]
+        {
             assert!(bad == good || Signature::from_base64(bad).is_none(), "{bad}");
         }
         assert!(Signature::from_authorization(&format!("Bearer {good}")).is_none());

@@ -40,26 +40,17 @@ operations! {
 impl Operation {
     /// Whether the call needs an access token.
     pub const fn needs_token(self) -> bool {
-        matches!(
-            self,
-            Self::LogOut | Self::WhoAmI | Self::ChangePassword | Self::ChangeName
-        )
+        matches!(self, Self::LogOut | Self::WhoAmI | Self::ChangePassword | Self::ChangeName)
     }
 
     /// Whether a good answer carries a new session.
     pub const fn opens_session(self) -> bool {
-        matches!(
-            self,
-            Self::Register | Self::Login | Self::LoginCode | Self::ResetPassword | Self::Refresh
-        )
+        matches!(self, Self::Register | Self::Login | Self::LoginCode | Self::ResetPassword | Self::Refresh)
     }
 
     /// The operation of a stable name.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|operation| operation.name() == name)
+        Self::ALL.iter().copied().find(|operation| operation.name() == name)
     }
 }
 
@@ -84,9 +75,7 @@ impl PasswordForm {
 
     /// The form of a wire name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Plain, Self::Md5Hex]
-            .into_iter()
-            .find(|form| form.name() == name)
+        [Self::Plain, Self::Md5Hex].into_iter().find(|form| form.name() == name)
     }
 }
 

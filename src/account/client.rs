@@ -40,11 +40,7 @@ impl Extensions {
         let path = path.into();
         let secret = |part: &str| SECRET_NAMES.iter().any(|name| part.eq_ignore_ascii_case(name));
         if !path.split('.').any(secret) {
-            self.0.push(Extension {
-                dialect: dialect.to_owned(),
-                path,
-                json: json.into(),
-            });
+            self.0.push(Extension { dialect: dialect.to_owned(), path, json: json.into() });
         }
     }
 
@@ -55,16 +51,12 @@ impl Extensions {
 
     /// Those of one dialect, in order.
     pub fn of(&self, dialect: &str) -> impl Iterator<Item = &Extension> {
-        self.0
-            .iter()
-            .filter(move |extension| extension.dialect == dialect)
+        self.0.iter().filter(move |extension| extension.dialect == dialect)
     }
 
     /// The JSON text of one member.
     pub fn get(&self, dialect: &str, path: &str) -> Option<&str> {
-        self.of(dialect)
-            .find(|extension| extension.path == path)
-            .map(|extension| extension.json.as_str())
+        self.of(dialect).find(|extension| extension.path == path).map(|extension| extension.json.as_str())
     }
 
     /// Whether there are none.
@@ -85,10 +77,7 @@ mod tests {
         }
         extensions.keep("shopxo", "integral", "12345678901234567890.10");
         assert_eq!(extensions.iter().count(), 1);
-        assert_eq!(
-            extensions.get("shopxo", "integral"),
-            Some("12345678901234567890.10")
-        );
+        assert_eq!(extensions.get("shopxo", "integral"), Some("12345678901234567890.10"));
         assert_eq!(extensions.get("coolkit", "integral"), None);
     }
 }

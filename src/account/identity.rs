@@ -31,10 +31,7 @@ impl FromStr for Country {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let unknown = || UnknownCountry(text.to_owned());
         let region = Region::from_code(&text.to_ascii_uppercase()).map_err(|_| unknown())?;
-        PHONE_NUMBER_UTIL
-            .get_country_code_for_region(region)
-            .map(|_| Self(region))
-            .ok_or_else(unknown)
+        PHONE_NUMBER_UTIL.get_country_code_for_region(region).map(|_| Self(region)).ok_or_else(unknown)
     }
 }
 
@@ -72,10 +69,10 @@ impl Phone {
     /// coolkit's may: `+digits` is tried first, then `default_country`.
     pub fn parse_plus_optional(text: &str, default_country: Country) -> Result<Self, NotAPhone> {
         let text = text.trim();
-        if text.starts_with(|c: char| c.is_ascii_digit() && c != '0') {
-            if let Ok(phone) = Self::parse(&format!("+{text}"), default_country) {
-                return Ok(phone);
-            }
+        if text.starts_with(|c: char| c.is_ascii_digit() && c != '0')
+            && let Ok(phone) = Self::parse(&format!("+{text}"), default_country)
+        {
+            return Ok(phone);
         }
         Self::parse(text, default_country)
     }
@@ -83,11 +80,7 @@ impl Phone {
     /// Reads a number that must be written in E.164 exactly, as the canonical dialect has it.
     pub fn from_e164(text: &str) -> Result<Self, NotAPhone> {
         let phone = Self::parse_in(text, Country::CHINA)?;
-        if phone.e164 == text {
-            Ok(phone)
-        } else {
-            Err(NotAPhone)
-        }
+        if phone.e164 == text { Ok(phone) } else { Err(NotAPhone) }
     }
 
     /// Reads a number from a national part and a country calling code ("86").
@@ -100,16 +93,12 @@ impl Phone {
     }
 
     fn parse_in(text: &str, country: Country) -> Result<Self, NotAPhone> {
-        let number: PhoneNumber = PHONE_NUMBER_UTIL
-            .parse(text, Some(country.0))
-            .map_err(|_| NotAPhone)?;
+        let number: PhoneNumber = PHONE_NUMBER_UTIL.parse(text, Some(country.0)).map_err(|_| NotAPhone)?;
         if number.extension.is_some() || !PHONE_NUMBER_UTIL.is_possible_number(&number) {
             return Err(NotAPhone);
         }
         let calling_code = u16::try_from(number.country_code).map_err(|_| NotAPhone)?;
-        let e164 = PHONE_NUMBER_UTIL
-            .format(&number, PhoneNumberFormat::E164)
-            .into_owned();
+        let e164 = PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164).into_owned();
         Ok(Self { e164, calling_code })
     }
 
@@ -133,9 +122,7 @@ impl Phone {
 impl fmt::Debug for Phone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let national = self.national();
-        let tail = national
-            .get(national.len().saturating_sub(2)..)
-            .unwrap_or_default();
+        let tail = national.get(national.len().saturating_sub(2)..).unwrap_or_default();
         write!(f, "+{}*****{tail}", self.calling_code)
     }
 }
@@ -241,14 +228,7 @@ mod tests {
 
     #[test]
     fn what_is_no_number_is_refused() {
-        for text in [
-            "",
-            "12",
-            "alice",
-            "138001380011380013800113800138001",
-            "+",
-            "1380013800x",
-        ] {
+        for text in ["", "12", "alice", "138001380011380013800113800138001", "+", "1380013800x"] {
             assert_eq!(e164(text), None, "{text}");
         }
     }

@@ -93,7 +93,7 @@ pub struct Problem {
     /// How many tries are left before the account is locked.
     pub attempts_left: Option<u32>,
     /// The region where the account lives, with [`ProblemCode::WrongRegion`].
-    pub region: Option<String>,
+    pub region: Option<Box<str>>,
     /// A single-use token to bind a proven phone or e-mail at register, with [`ProblemCode::AccountNotFound`].
     pub bind_token: Option<Secret>,
     /// What is not supported, with [`ProblemCode::NotSupported`].
@@ -120,9 +120,7 @@ impl Problem {
 
     /// A required member that is not there.
     pub fn missing(field: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(ProblemCode::InvalidRequest)
-            .field(field)
-            .reason("is missing")
+        Self::new(ProblemCode::InvalidRequest).field(field).reason("is missing")
     }
 
     /// A member whose value can't be accepted.
@@ -161,7 +159,7 @@ impl Problem {
     }
 
     /// The same, with the region named.
-    pub fn region(mut self, region: impl Into<String>) -> Self {
+    pub fn region(mut self, region: impl Into<Box<str>>) -> Self {
         self.region = Some(region.into());
         self
     }

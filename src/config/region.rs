@@ -22,14 +22,7 @@ pub struct Regions {
 
 impl Default for Regions {
     fn default() -> Self {
-        let cn = Region {
-            name: "cn".to_owned(),
-            base_url: None,
-            calling_codes: vec![86],
-        };
-        Self {
-            own: "cn".to_owned(),
-            table: vec![cn],
-        }
+        let cn = Region { name: "cn".to_owned(), base_url: None, calling_codes: vec![86] };
+        Self { own: "cn".to_owned(), table: vec![cn] }
     }
 }

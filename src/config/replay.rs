@@ -11,9 +11,6 @@ pub struct Replay {
 
 impl Default for Replay {
     fn default() -> Self {
-        Self {
-            entries: 2_000_000,
-            entries_per_app: 1_000_000,
-        }
+        Self { entries: 2_000_000, entries_per_app: 1_000_000 }
     }
 }

@@ -13,9 +13,6 @@ pub struct Shutdown {
 
 impl Default for Shutdown {
     fn default() -> Self {
-        Self {
-            drain_delay: Duration::from_secs(5),
-            grace: Duration::from_secs(15),
-        }
+        Self { drain_delay: Duration::from_secs(5), grace: Duration::from_secs(15) }
     }
 }

@@ -19,9 +19,7 @@ impl Language {
         let Some(list) = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()) else {
             return Self::default();
         };
-        list.split(',')
-            .find_map(|tag| Self::of_tag(tag.trim()))
-            .unwrap_or_default()
+        list.split(',').find_map(|tag| Self::of_tag(tag.trim())).unwrap_or_default()
     }
 
     fn of_tag(tag: &str) -> Option<Self> {

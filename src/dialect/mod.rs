@@ -226,15 +226,7 @@ mod tests {
 
     #[test]
     fn paths_that_hide_something_have_no_form() {
-        for path in [
-            "/api%2fuser",
-            "/../x",
-            "/a\\b",
-            "/a%00b",
-            "/%ff",
-            "relative",
-            "/%zz",
-        ] {
+        for path in ["/api%2fuser", "/../x", "/a\\b", "/a%00b", "/%ff", "relative", "/%zz"] {
             assert_eq!(normalise_path(path), None, "{path}");
         }
     }

@@ -47,18 +47,9 @@ pub(super) async fn run(
         Proof::Signature(signed) => Some(signed),
         Proof::Token | Proof::None => None,
     };
-    let exchange = Exchange {
-        gateway,
-        arrival,
-        head,
-        body,
-    };
+    let exchange = Exchange { gateway, arrival, head, body };
     let told = exchange.answer(&mut call, signed, record).await;
-    let asked = Asked {
-        call: Some(&call),
-        signed,
-        ..gateway.asked(Some(call.operation), language)
-    };
+    let asked = Asked { call: Some(&call), signed, ..gateway.asked(Some(call.operation), language) };
     match told.and_then(|reply| dialect.write_reply(&asked, &fill_gaps(reply, &call))) {
         Ok(response) => {
             record.outcome = Outcome::Success;
@@ -112,11 +103,7 @@ impl Exchange<'_> {
         signed: &Signed,
         record: &mut CallRecord,
     ) -> Result<Option<Receipt>, Problem> {
-        let authorization = self
-            .head
-            .headers
-            .get(AUTHORIZATION)
-            .and_then(|value| value.to_str().ok());
+        let authorization = self.head.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let request = SignedRequest {
             operation: call.operation,
             signed,
@@ -148,10 +135,7 @@ impl Exchange<'_> {
         record.upstream = Some(dialect.name());
         let idempotency_key = self.idempotency_key(call);
         let sending = self.sending(dialect, idempotency_key.as_deref());
-        let request = dialect.write_call(call, &sending).map_err(|problem| Told {
-            problem,
-            undone: true,
-        })?;
+        let request = dialect.write_call(call, &sending).map_err(|problem| Told { problem, undone: true })?;
         let sent = Instant::now();
         let answer = gateway.upstream.send(request, self.arrival.deadline).await;
         record.upstream_duration += sent.elapsed();
@@ -160,39 +144,24 @@ impl Exchange<'_> {
             Err(failure) => {
                 record.attempts.push(Attempt::Failed(failure.kind));
                 if failure.kind == FailureKind::Busy {
-                    record.refusal = Some(Refusal {
-                        guard: Guard::Limit,
-                        reason: "upstream_busy",
-                    });
+                    record.refusal = Some(Refusal { guard: Guard::Limit, reason: "upstream_busy" });
                 }
-                return Err(Told {
-                    problem: problem_of(failure),
-                    undone: !failure.delivered,
-                });
+                return Err(Told { problem: problem_of(failure), undone: !failure.delivered });
             }
         };
         let read = dialect.read_answer(call, &answer, gateway.reading());
         let unintelligible =
             matches!(&read, Err(problem) if problem.code == ProblemCode::UpstreamUnintelligible);
-        record.attempts.push(if unintelligible {
-            Attempt::Unintelligible
-        } else {
-            Attempt::Answered
-        });
+        record.attempts.push(if unintelligible { Attempt::Unintelligible } else { Attempt::Answered });
         record.region = Some(gateway.regions.own().to_owned());
-        read.map_err(|problem| Told {
-            problem,
-            undone: false,
-        })
+        read.map_err(|problem| Told { problem, undone: false })
     }
 
     fn sending<'s>(&'s self, dialect: &dyn Dialect, idempotency_key: Option<&'s str>) -> Sending<'s> {
         let mut random = [0; 16];
         if dialect.signs() && getrandom::fill(&mut random).is_err() {
             tracing::error!("the system gave no random bytes for a nonce; the request id serves");
-            random = u128::from_str_radix(&self.arrival.request_id, 16)
-                .unwrap_or_default()
-                .to_le_bytes();
+            random = u128::from_str_radix(&self.arrival.request_id, 16).unwrap_or_default().to_le_bytes();
         }
         Sending {
             now: self.gateway.clock.now(),
@@ -208,10 +177,7 @@ impl Exchange<'_> {
 
     /// The same for the same signed request, so that a backend knows a repeated one; else random.
     fn idempotency_key(&self, call: &Call) -> Option<String> {
-        if !matches!(
-            call.operation,
-            Operation::Register | Operation::SendCode | Operation::ResetPassword
-        ) {
+        if !matches!(call.operation, Operation::Register | Operation::SendCode | Operation::ResetPassword) {
             return None;
         }
         let Some(app) = &call.client.app_id else {
@@ -265,10 +231,7 @@ impl Exchange<'_> {
     /// A request of which provably nothing came may be sent again by its sender: it was told
     /// another region, or not a byte of it reached the backend.
     async fn give_back(&self, call: &Call, problem: &Problem, undone: bool, receipt: Option<Receipt>) {
-        let harmless = matches!(
-            call.operation,
-            Operation::Login | Operation::LoginCode | Operation::Refresh
-        );
+        let harmless = matches!(call.operation, Operation::Login | Operation::LoginCode | Operation::Refresh);
         let nothing_done = undone || problem.code == ProblemCode::WrongRegion;
         if let (true, true, Some(receipt)) = (harmless, nothing_done, receipt) {
             self.gateway.guards.replay().give_back(receipt).await;

@@ -89,12 +89,7 @@ impl Gateway {
         let floor = Floor::open(settings.data_dir.as_deref())?;
         let replay = ReplayGuard::open(&settings.apps, &settings.replay, floor, clock.as_ref())?;
         let guards = Guards::new(Apps::new(settings.apps.iter().cloned()), replay, clock.clone());
-        let routes = Routes::new(
-            settings,
-            dialects.clone(),
-            upstream_dialect,
-            guards.enforces_signatures(),
-        )?;
+        let routes = Routes::new(settings, dialects.clone(), upstream_dialect, guards.enforces_signatures())?;
         Ok(Self {
             routes,
             guards,
@@ -156,10 +151,7 @@ impl Gateway {
 
     /// The names of the dialects that clients may speak at a listener.
     pub fn open_dialects(&self, listener: usize) -> Vec<&'static str> {
-        self.routes
-            .open(listener)
-            .map(|index| self.dialect(index).name())
-            .collect()
+        self.routes.open(listener).map(|index| self.dialect(index).name()).collect()
     }
 
     fn dialect(&self, index: usize) -> &dyn Dialect {
@@ -171,18 +163,11 @@ impl Gateway {
     }
 
     fn answering_dialect(&self, arrival: &Arrival, route: Route) -> &dyn Dialect {
-        self.dialect(
-            route
-                .dialect()
-                .unwrap_or_else(|| self.routes.default_dialect(arrival.listener)),
-        )
+        self.dialect(route.dialect().unwrap_or_else(|| self.routes.default_dialect(arrival.listener)))
     }
 
     fn reading(&self) -> Reading {
-        Reading {
-            default_country: self.default_country,
-            json_depth: self.json_depth,
-        }
+        Reading { default_country: self.default_country, json_depth: self.json_depth }
     }
 
     fn asked(&self, operation: Option<Operation>, language: Language) -> Asked<'_> {
@@ -206,9 +191,7 @@ impl Gateway {
     ) -> Response<Bytes> {
         let mut response = dialect.write_problem(asked, problem);
         if let Some(seconds) = problem.retry_after {
-            response
-                .headers_mut()
-                .insert(RETRY_AFTER, HeaderValue::from(seconds));
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         record.dialect = Some(dialect.name());
         record.operation = asked.operation.or(record.operation);

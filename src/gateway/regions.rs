@@ -10,10 +10,7 @@ pub(super) struct RegionTable {
 
 impl RegionTable {
     pub(super) fn new(regions: &Regions) -> Self {
-        Self {
-            own: regions.own.clone(),
-            table: regions.table.clone(),
-        }
+        Self { own: regions.own.clone(), table: regions.table.clone() }
     }
 
     /// The region that this gateway serves.
@@ -26,18 +23,14 @@ impl RegionTable {
         let region = self.of(call);
         let name = region.map_or(self.own.as_str(), |region| &region.name);
         let base_url = region.and_then(|region| region.base_url.clone());
-        Reply {
-            region: Some(name.to_owned()),
-            base_url,
-            ..Reply::default()
-        }
+        Reply { region: Some(name.to_owned()), base_url, ..Reply::default() }
     }
 
     /// What a client is told when its account lives elsewhere: a region of the table, and never
     /// the one that was just asked, or it would ask there for ever.
     pub(super) fn tell(&self, call: &Call, problem: Problem) -> Problem {
         let named = match &problem.region {
-            Some(name) => self.table.iter().find(|region| region.name == *name),
+            Some(name) => self.table.iter().find(|region| region.name == **name),
             None => self.of(call),
         };
         match named {
@@ -48,11 +41,7 @@ impl RegionTable {
     }
 
     fn of(&self, call: &Call) -> Option<&Region> {
-        let code = call
-            .country_calling_code
-            .or(call.phone.as_ref().map(|phone| phone.calling_code()))?;
-        self.table
-            .iter()
-            .find(|region| region.calling_codes.contains(&code))
+        let code = call.country_calling_code.or(call.phone.as_ref().map(|phone| phone.calling_code()))?;
+        self.table.iter().find(|region| region.calling_codes.contains(&code))
     }
 }

@@ -11,13 +11,8 @@ use crate::config::{PassThrough, Settings};
 use crate::dialect::{Claim, Dialect, normalise_path};
 
 /// Fields by which a request asks to be taken for another one.
-const DISGUISES: [&str; 5] = [
-    "x-http-method-override",
-    "x-http-method",
-    "x-method-override",
-    "x-original-url",
-    "x-rewrite-url",
-];
+const DISGUISES: [&str; 5] =
+    ["x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url"];
 
 /// What is done with a request, decided from its head alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,44 +82,23 @@ impl Routes {
         let canonical = index(&crate::dialect::canonical::NAME.to_owned())?;
         let mut listeners = Vec::new();
         for listener in &settings.listeners {
-            let unsigned = listener
-                .unsigned
-                .iter()
-                .map(index)
-                .collect::<Result<Vec<_>, _>>()?;
-            let mut open = listener
-                .dialects
-                .iter()
-                .map(index)
-                .collect::<Result<Vec<_>, _>>()?;
+            let unsigned = listener.unsigned.iter().map(index).collect::<Result<Vec<_>, _>>()?;
+            let mut open = listener.dialects.iter().map(index).collect::<Result<Vec<_>, _>>()?;
             open.retain(|index| !signatures_enforced || signs(index) || unsigned.contains(index));
             open.sort_by_key(|index| !signs(index));
             let default_dialect = listener.default_dialect.as_ref().map_or(Ok(canonical), index)?;
-            listeners.push(ListenerRoutes {
-                dialects: open,
-                default_dialect,
-            });
+            listeners.push(ListenerRoutes { dialects: open, default_dialect });
         }
         let pass_through = settings.pass_through.clone();
-        Ok(Self {
-            dialects,
-            listeners,
-            upstream_dialect,
-            pass_through,
-        })
+        Ok(Self { dialects, listeners, upstream_dialect, pass_through })
     }
 
     pub(super) fn open(&self, listener: usize) -> impl Iterator<Item = usize> {
-        self.listeners
-            .get(listener)
-            .into_iter()
-            .flat_map(|listener| listener.dialects.iter().copied())
+        self.listeners.get(listener).into_iter().flat_map(|listener| listener.dialects.iter().copied())
     }
 
     pub(super) fn default_dialect(&self, listener: usize) -> usize {
-        self.listeners
-            .get(listener)
-            .map_or(0, |listener| listener.default_dialect)
+        self.listeners.get(listener).map_or(0, |listener| listener.default_dialect)
     }
 
     pub(super) fn route(&self, listener: usize, head: &request::Parts) -> Route {
@@ -133,9 +107,7 @@ impl Routes {
         let Some(path) = normalise_path(head.uri.path()) else {
             return refused(nobody, ProblemCode::InvalidRequest);
         };
-        let claims = self
-            .open(listener)
-            .filter_map(|index| Some((index, self.dialects.get(index)?)));
+        let claims = self.open(listener).filter_map(|index| Some((index, self.dialects.get(index)?)));
         let mut wrong_method = None;
         for (index, dialect) in claims {
             match dialect.claim(&head.method, &path) {
@@ -147,20 +119,13 @@ impl Routes {
         if let Some(dialect) = wrong_method {
             return refused(dialect, ProblemCode::MethodNotAllowed);
         }
-        if self.may_pass(head, &path) {
-            Route::PassThrough
-        } else {
-            refused(nobody, ProblemCode::NotFound)
-        }
+        if self.may_pass(head, &path) { Route::PassThrough } else { refused(nobody, ProblemCode::NotFound) }
     }
 
     /// Only what the config lists, and never an account route of the upstream: offered to clients
     /// or not, those go through the guards.
     fn may_pass(&self, head: &request::Parts, path: &str) -> bool {
-        let listed = self
-            .pass_through
-            .iter()
-            .any(|rule| rule.covers(&head.method, path));
+        let listed = self.pass_through.iter().any(|rule| rule.covers(&head.method, path));
         let guarded = self
             .dialects
             .get(self.upstream_dialect)
@@ -171,17 +136,11 @@ impl Routes {
 
 fn account(dialect: usize, operation: Operation, headers: &HeaderMap) -> Route {
     if is_disguised(headers) {
-        return Route::Refused {
-            dialect,
-            code: ProblemCode::InvalidRequest,
-        };
+        return Route::Refused { dialect, code: ProblemCode::InvalidRequest };
     }
     let plain = |value: &http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
     if !headers.get_all(CONTENT_ENCODING).iter().all(plain) {
-        return Route::Refused {
-            dialect,
-            code: ProblemCode::UnsupportedMediaType,
-        };
+        return Route::Refused { dialect, code: ProblemCode::UnsupportedMediaType };
     }
     Route::Account { dialect, operation }
 }

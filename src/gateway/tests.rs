@@ -32,9 +32,7 @@ impl Upstream for FakeUpstream {
     async fn send(&self, request: Request<Bytes>, _: Instant) -> Result<Response<Bytes>, Failure> {
         self.asked.lock().unwrap().push(request);
         let (status, body) = self.answers.lock().unwrap().remove(0)?;
-        let response = Response::builder()
-            .status(status)
-            .header("content-type", "application/json");
+        let response = Response::builder().status(status).header("content-type", "application/json");
         Ok(response.body(Bytes::from(body)).unwrap())
     }
 }
@@ -65,10 +63,7 @@ fn settings(directory: &std::path::Path) -> Settings {
         apps: vec![App::new("app", SECRET)],
         limits: Limits::default(),
         replay: Replay::default(),
-        regions: Regions {
-            own: "cn".to_owned(),
-            table: vec![region("cn", &[86]), region("eu", &[44, 49])],
-        },
+        regions: Regions { own: "cn".to_owned(), table: vec![region("cn", &[86]), region("eu", &[44, 49])] },
         shutdown: Shutdown::default(),
         backend: None,
         default_country: Country::CHINA,
@@ -80,17 +75,10 @@ fn bench_with(answers: Vec<Answer>, change: impl FnOnce(&mut Settings)) -> Bench
     let directory = tempfile::tempdir().unwrap();
     let mut settings = settings(directory.path());
     change(&mut settings);
-    let upstream = Arc::new(FakeUpstream {
-        answers: Mutex::new(answers),
-        ..FakeUpstream::default()
-    });
+    let upstream = Arc::new(FakeUpstream { answers: Mutex::new(answers), ..FakeUpstream::default() });
     let clock = Arc::new(ManualClock::at(Moment::from_seconds(NOW)));
     let gateway = Gateway::new(&settings, upstream.clone(), clock).unwrap();
-    Bench {
-        gateway,
-        upstream,
-        _directory: directory,
-    }
+    Bench { gateway, upstream, _directory: directory }
 }
 
 fn bench(answers: Vec<Answer>) -> Bench {
@@ -109,10 +97,7 @@ fn coolkit_upstream(settings: &mut Settings) {
         total_timeout: Duration::from_secs(1),
         answer_bytes: 1 << 20,
         secret: None,
-        app: Some(config::UpstreamApp {
-            id: "gate".to_owned(),
-            secret: "gate-secret".into(),
-        }),
+        app: Some(config::UpstreamApp { id: "gate".to_owned(), secret: "gate-secret".into() }),
     });
 }
 
@@ -126,9 +111,7 @@ fn request(method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> 
 
 fn signed(path: &str, body: &Value) -> Request<Bytes> {
     let body = body.to_string();
-    let sign = SigningKey::new(&Secret::from(SECRET))
-        .sign(body.as_bytes())
-        .to_authorization();
+    let sign = SigningKey::new(&Secret::from(SECRET)).sign(body.as_bytes()).to_authorization();
     request("POST", path, &[("authorization", &sign)], &body)
 }
 
@@ -163,12 +146,8 @@ impl Bench {
         let route = self.gateway.route(&arrival, &head);
         let response = match route {
             Route::Refused { code, .. } => {
-                let refusal = Refusal {
-                    guard: crate::guard::Guard::Route,
-                    reason: "test",
-                };
-                self.gateway
-                    .refuse(&arrival, route, &code.into(), refusal, &mut record)
+                let refusal = Refusal { guard: crate::guard::Guard::Route, reason: "test" };
+                self.gateway.refuse(&arrival, route, &code.into(), refusal, &mut record)
             }
             _ => {
                 let request = Request::from_parts(head, body);
@@ -205,10 +184,7 @@ async fn a_signed_coolkit_login_reaches_a_canonical_backend_and_comes_back() {
     assert_eq!(answer["user"]["createdAt"], "2019-03-25T03:36:51.335Z");
     assert!(answer.get("error").is_none());
     let asked = bench.asked().remove(0);
-    assert_eq!(
-        (asked.method().as_str(), asked.uri().path()),
-        ("POST", "/v1/sessions")
-    );
+    assert_eq!((asked.method().as_str(), asked.uri().path()), ("POST", "/v1/sessions"));
     assert_eq!(asked.headers()["dragoman-app"], "app");
     assert_eq!(asked.headers()["dragoman-dialect"], "coolkit");
     assert_eq!(asked.headers()["x-forwarded-for"], "192.0.2.7");
@@ -219,10 +195,7 @@ async fn a_signed_coolkit_login_reaches_a_canonical_backend_and_comes_back() {
                "client": {"dialect": "coolkit", "app_id": "app"},
                "extensions": {"coolkit": {"imei": "1.10"}}})
     );
-    assert_eq!(
-        (record.outcome, record.app.as_deref()),
-        (Outcome::Success, Some("app"))
-    );
+    assert_eq!((record.outcome, record.app.as_deref()), (Outcome::Success, Some("app")));
     assert_eq!(record.attempts, [Attempt::Answered]);
 }
 
@@ -252,11 +225,7 @@ async fn each_refused_request_is_a_406_under_http_200_and_asks_nobody() {
     for (request, reason) in cases {
         let (response, record) = bench.call(request).await;
         let answer: Value = serde_json::from_slice(response.body()).unwrap();
-        assert_eq!(
-            (response.status().as_u16(), &answer["error"]),
-            (200, &json!(406)),
-            "{reason}"
-        );
+        assert_eq!((response.status().as_u16(), &answer["error"]), (200, &json!(406)), "{reason}");
         assert_eq!(answer["msg"], answer["info"]);
         assert_eq!(record.refusal.map(|refusal| refusal.reason), Some(reason));
     }
@@ -280,9 +249,7 @@ async fn missing_members_are_named_in_the_clients_own_words() {
         assert_eq!(answer["error"], 400, "{name}");
         assert_eq!(answer["msg"], format!("{name} is missing"));
     }
-    let answer = bench
-        .json(request("POST", "/api/user/login", &[], r#"{"a":1,"a":2}"#))
-        .await;
+    let answer = bench.json(request("POST", "/api/user/login", &[], r#"{"a":1,"a":2}"#)).await;
     assert_eq!(
         (&answer["error"], &answer["msg"]),
         (&json!(400), &json!("the body has a member twice (byte 7)"))
@@ -292,28 +259,14 @@ async fn missing_members_are_named_in_the_clients_own_words() {
 #[tokio::test]
 async fn every_failure_of_the_backend_has_an_answer_and_a_name() {
     for kind in FailureKind::ALL {
-        let bench = bench(vec![Err(Failure {
-            kind: *kind,
-            delivered: true,
-        })]);
+        let bench = bench(vec![Err(Failure { kind: *kind, delivered: true })]);
         let (response, record) = bench.call(login("n")).await;
         let answer: Value = serde_json::from_slice(response.body()).unwrap();
-        assert_eq!(
-            (response.status().as_u16(), &answer["error"]),
-            (200, &json!(500)),
-            "{kind:?}"
-        );
+        assert_eq!((response.status().as_u16(), &answer["error"]), (200, &json!(500)), "{kind:?}");
         assert_eq!(record.attempts, [Attempt::Failed(*kind)]);
         assert_eq!(bench.asked().len(), 1);
     }
-    for garbage in [
-        "<html>oops</html>",
-        "",
-        "[]",
-        "{}",
-        r#"{"account":{"id":"1"}}"#,
-        "{\"session\":",
-    ] {
+    for garbage in ["<html>oops</html>", "", "[]", "{}", r#"{"account":{"id":"1"}}"#, "{\"session\":"] {
         let bench = bench(vec![Ok((200, garbage.to_owned()))]);
         let (response, record) = bench.call(login("n")).await;
         let answer: Value = serde_json::from_slice(response.body()).unwrap();
@@ -325,14 +278,10 @@ async fn every_failure_of_the_backend_has_an_answer_and_a_name() {
 
 #[tokio::test]
 async fn a_request_that_never_left_may_be_sent_again_and_one_that_may_have_left_not() {
-    for (delivered, second) in [
-        (false, Outcome::Success),
-        (true, Outcome::Problem(ProblemCode::RequestReplayed)),
-    ] {
-        let failure = Failure {
-            kind: FailureKind::ConnectFailed,
-            delivered,
-        };
+    for (delivered, second) in
+        [(false, Outcome::Success), (true, Outcome::Problem(ProblemCode::RequestReplayed))]
+    {
+        let failure = Failure { kind: FailureKind::ConnectFailed, delivered };
         let bench = bench(vec![Err(failure), Ok((201, canonical_session()))]);
         assert_eq!(
             bench.call(login("n")).await.1.outcome,
@@ -357,10 +306,7 @@ async fn another_region_is_told_and_the_request_stays_usable_there() {
     let answer = bench.json(login("n")).await;
     assert_eq!((&answer["error"], &answer["region"]), (&json!(301), &json!("eu")));
     assert_eq!(bench.call(login("n")).await.1.outcome, Outcome::Success);
-    assert_eq!(
-        bench.call(login("own")).await.1.outcome,
-        Outcome::Problem(ProblemCode::Internal)
-    );
+    assert_eq!(bench.call(login("own")).await.1.outcome, Outcome::Problem(ProblemCode::Internal));
     let unknown = bench.call(login("unknown")).await.1.outcome;
     assert_eq!(unknown, Outcome::Problem(ProblemCode::UpstreamUnintelligible));
 }
@@ -371,9 +317,7 @@ async fn a_client_that_needs_a_session_gets_one_by_a_login() {
     let bench = bench(vec![Ok((200, account)), Ok((201, canonical_session()))]);
     let mut body_of_reset = login_body("n");
     body_of_reset["verificationCode"] = json!("123456");
-    let answer = bench
-        .json(signed("/api/user/password/reset", &body_of_reset))
-        .await;
+    let answer = bench.json(signed("/api/user/password/reset", &body_of_reset)).await;
     assert_eq!(answer["at"], "at-1");
     let asked = bench.asked();
     let paths: Vec<_> = asked.iter().map(|request| request.uri().path()).collect();
@@ -394,14 +338,9 @@ async fn a_canonical_client_logs_in_at_a_coolkit_backend_which_sees_the_gateways
     let reply: Value = serde_json::from_slice(response.body()).unwrap();
     assert_eq!(reply["session"]["access_token"], "a");
     assert_eq!(reply["account"]["phone"], "+8613800138001");
-    assert_eq!(
-        reply["account"]["extensions"]["coolkit"]["user.vip"],
-        json!(100.0)
-    );
+    assert_eq!(reply["account"]["extensions"]["coolkit"]["user.vip"], json!(100.0));
     let asked = bench.asked().remove(0);
-    let expected = SigningKey::new(&"gate-secret".into())
-        .sign(asked.body())
-        .to_authorization();
+    let expected = SigningKey::new(&"gate-secret".into()).sign(asked.body()).to_authorization();
     assert_eq!(asked.headers()["authorization"], expected);
     let sent = body(&asked);
     assert_eq!((&sent["appid"], &sent["ts"]), (&json!("gate"), &json!(NOW)));
@@ -413,13 +352,8 @@ async fn a_hashed_password_never_reaches_a_backend_that_wants_plain_ones() {
     let bench = bench_with(vec![], coolkit_upstream);
     let login = json!({"phone": "+8613800138001", "password": "25d55ad283aa400af464c76d713c07ad",
                        "password_form": "md5_hex"});
-    let answer = bench
-        .json(request("POST", "/v1/sessions", &[], &login.to_string()))
-        .await;
-    assert_eq!(
-        (&answer["status"], &answer["code"]),
-        (&json!(501), &json!("not_supported"))
-    );
+    let answer = bench.json(request("POST", "/v1/sessions", &[], &login.to_string())).await;
+    assert_eq!((&answer["status"], &answer["code"]), (&json!(501), &json!("not_supported")));
     assert!(bench.asked().is_empty());
 }
 
@@ -427,26 +361,13 @@ async fn a_hashed_password_never_reaches_a_backend_that_wants_plain_ones() {
 async fn the_region_query_is_answered_from_the_table() {
     let bench = bench(vec![]);
     for (query, region) in [("country_code=86&", "cn"), ("country_code=44&", "eu"), ("", "cn")] {
-        let query = format!(
-            "{query}appid=app&nonce=n{region}{}&ts={NOW}&version=8",
-            query.len()
-        );
-        let sign = SigningKey::new(&SECRET.into())
-            .sign(query.as_bytes())
-            .to_authorization();
+        let query = format!("{query}appid=app&nonce=n{region}{}&ts={NOW}&version=8", query.len());
+        let sign = SigningKey::new(&SECRET.into()).sign(query.as_bytes()).to_authorization();
         let target = format!("/api/user/region?{query}");
-        let answer = bench
-            .json(request("GET", &target, &[("authorization", &sign)], ""))
-            .await;
-        assert_eq!(
-            (&answer["error"], &answer["region"]),
-            (&json!(0), &json!(region)),
-            "{query}"
-        );
+        let answer = bench.json(request("GET", &target, &[("authorization", &sign)], "")).await;
+        assert_eq!((&answer["error"], &answer["region"]), (&json!(0), &json!(region)), "{query}");
     }
-    let answer = bench
-        .json(request("GET", "/v1/region?country_calling_code=49", &[], ""))
-        .await;
+    let answer = bench.json(request("GET", "/v1/region?country_calling_code=49", &[], "")).await;
     assert_eq!(answer, json!({"region": "eu", "base_url": "https://eu.example"}));
 }
 
@@ -467,34 +388,18 @@ async fn a_request_in_disguise_is_refused() {
     let outcome = |request| async { bench.call(request).await.1.outcome };
     for name in ["X-HTTP-Method-Override", "X-Original-URL", "X-Rewrite-URL"] {
         let mut disguised = login("n");
-        disguised.headers_mut().insert(
-            http::HeaderName::try_from(name).unwrap(),
-            HeaderValue::from_static("GET"),
-        );
-        assert_eq!(
-            outcome(disguised).await,
-            Outcome::Problem(ProblemCode::InvalidRequest),
-            "{name}"
-        );
+        disguised
+            .headers_mut()
+            .insert(http::HeaderName::try_from(name).unwrap(), HeaderValue::from_static("GET"));
+        assert_eq!(outcome(disguised).await, Outcome::Problem(ProblemCode::InvalidRequest), "{name}");
     }
     let mut packed = login("n");
-    packed
-        .headers_mut()
-        .insert("content-encoding", HeaderValue::from_static("gzip"));
-    assert_eq!(
-        outcome(packed).await,
-        Outcome::Problem(ProblemCode::UnsupportedMediaType)
-    );
+    packed.headers_mut().insert("content-encoding", HeaderValue::from_static("gzip"));
+    assert_eq!(outcome(packed).await, Outcome::Problem(ProblemCode::UnsupportedMediaType));
     let wrong_method = request("PUT", "/api/user/login", &[], "");
-    assert_eq!(
-        outcome(wrong_method).await,
-        Outcome::Problem(ProblemCode::MethodNotAllowed)
-    );
+    assert_eq!(outcome(wrong_method).await, Outcome::Problem(ProblemCode::MethodNotAllowed));
     let hidden = request("POST", "/api%2fuser/login", &[], "");
-    assert_eq!(
-        outcome(hidden).await,
-        Outcome::Problem(ProblemCode::InvalidRequest)
-    );
+    assert_eq!(outcome(hidden).await, Outcome::Problem(ProblemCode::InvalidRequest));
 }
 
 #[tokio::test]
@@ -502,10 +407,7 @@ async fn only_what_is_listed_passes_and_never_an_account_route_of_the_backend() 
     let bench = bench_with(vec![], |settings| {
         coolkit_upstream(settings);
         settings.listeners[0].dialects = vec!["canonical".to_owned()];
-        settings.pass_through = vec![config::PassThrough {
-            methods: Vec::new(),
-            prefix: "/api".to_owned(),
-        }];
+        settings.pass_through = vec![config::PassThrough { methods: Vec::new(), prefix: "/api".to_owned() }];
     });
     let arrival = Arrival {
         listener: 0,
@@ -514,12 +416,7 @@ async fn only_what_is_listed_passes_and_never_an_account_route_of_the_backend() 
         deadline: Instant::now() + Duration::from_secs(1),
     };
     let route = |method: &str, target: &str| {
-        let (head, ()) = Request::builder()
-            .method(method)
-            .uri(target)
-            .body(())
-            .unwrap()
-            .into_parts();
+        let (head, ()) = Request::builder().method(method).uri(target).body(()).unwrap().into_parts();
         bench.gateway.route(&arrival, &head)
     };
     assert_eq!(route("GET", "/api/device"), Route::PassThrough);
@@ -531,10 +428,7 @@ async fn only_what_is_listed_passes_and_never_an_account_route_of_the_backend() 
         ("GET", "/apis/device"),
         ("GET", "/other"),
     ] {
-        assert!(
-            matches!(route(method, target), Route::Refused { .. }),
-            "{method} {target}"
-        );
+        assert!(matches!(route(method, target), Route::Refused { .. }), "{method} {target}");
     }
 }
 
@@ -542,9 +436,7 @@ async fn only_what_is_listed_passes_and_never_an_account_route_of_the_backend() 
 async fn chinese_clients_read_chinese() {
     let bench = bench(vec![]);
     let chinese = [("accept-language", "zh-CN,zh;q=0.9")];
-    let answer = bench
-        .json(request("POST", "/api/user/login", &chinese, "{}"))
-        .await;
+    let answer = bench.json(request("POST", "/api/user/login", &chinese, "{}")).await;
     assert_eq!(answer["msg"], "参数不完整或错误：appid不能为空");
     let answer = bench.json(request("POST", "/v1/sessions", &chinese, "{}")).await;
     assert_eq!(answer["title"], "请求格式错误");

@@ -57,10 +57,7 @@ impl Apps {
             let keys = app.secrets.iter().map(SigningKey::new).collect();
             (app.id.clone(), Keyed { app, keys })
         };
-        Self {
-            apps: apps.into_iter().map(keyed).collect(),
-            nobody: SigningKey::new(&Secret::default()),
-        }
+        Self { apps: apps.into_iter().map(keyed).collect(), nobody: SigningKey::new(&Secret::default()) }
     }
 
     /// All apps, in no order.
@@ -79,14 +76,9 @@ impl Apps {
             return (keyed.map(|keyed| &keyed.app), Verdict::Unchecked);
         }
         let keys = keyed.map_or(std::slice::from_ref(&self.nobody), |keyed| keyed.keys.as_slice());
-        let messages = messages(
-            request.query,
-            request.body,
-            request.operation == Operation::Refresh,
-        );
+        let messages = messages(request.query, request.body, request.operation == Operation::Refresh);
         let maker = signature.map(|signature| {
-            keys.iter()
-                .position(|key| messages.iter().any(|message| key.sign(message) == *signature))
+            keys.iter().position(|key| messages.iter().any(|message| key.sign(message) == *signature))
         });
         let verdict = match maker {
             None => Verdict::Unreadable,

@@ -111,9 +111,8 @@ impl Floor {
         }
         write_whole(&directory.join(POLICY_FILE), policy.as_bytes())?;
         let file = open_highest(&directory.join(HIGHEST_FILE))?;
-        *self.file.try_lock().map_err(|_| FloorError::InUse {
-            path: directory.join(LOCK_FILE),
-        })? = Some(Arc::new(file));
+        *self.file.try_lock().map_err(|_| FloorError::InUse { path: directory.join(LOCK_FILE) })? =
+            Some(Arc::new(file));
         Ok(kept.map(|memory| memory.kept))
     }
 
@@ -158,34 +157,21 @@ impl Floor {
         if highest == i64::MIN {
             return Ok(());
         }
-        let memory = Memory {
-            highest,
-            floor: self.seconds(),
-            saved_at: now,
-            kept: kept.clone(),
-        };
+        let memory = Memory { highest, floor: self.seconds(), saved_at: now, kept: kept.clone() };
         write_whole(&directory.join(MEMORY_FILE), memory.to_text().as_bytes())
     }
 }
 
 fn failure(path: &Path) -> impl Fn(io::Error) -> FloorError + '_ {
-    |source| FloorError::File {
-        path: path.to_owned(),
-        source,
-    }
+    |source| FloorError::File { path: path.to_owned(), source }
 }
 
 fn lock(directory: &Path) -> Result<File, FloorError> {
     fs::create_dir_all(directory).map_err(failure(directory))?;
     let path = directory.join(LOCK_FILE);
     let mut options = OpenOptions::new();
-    let file = options
-        .create(true)
-        .write(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&path)
-        .map_err(failure(&path))?;
+    let file =
+        options.create(true).write(true).truncate(false).mode(0o600).open(&path).map_err(failure(&path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(fs::TryLockError::WouldBlock) => Err(FloorError::InUse { path }),
@@ -197,11 +183,7 @@ fn read_highest(path: &Path) -> Result<Option<i64>, FloorError> {
     match fs::read_to_string(path) {
         Ok(text) if text.is_empty() => Ok(None),
         Ok(text) => {
-            let number = text
-                .trim()
-                .parse()
-                .map_err(io::Error::other)
-                .map_err(failure(path))?;
+            let number = text.trim().parse().map_err(io::Error::other).map_err(failure(path))?;
             Ok(Some(number))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -211,13 +193,7 @@ fn read_highest(path: &Path) -> Result<Option<i64>, FloorError> {
 
 fn open_highest(path: &Path) -> Result<File, FloorError> {
     let mut options = OpenOptions::new();
-    options
-        .create(true)
-        .write(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
-        .map_err(failure(path))
+    options.create(true).write(true).truncate(false).mode(0o600).open(path).map_err(failure(path))
 }
 
 /// One write within one sector: it is there whole or not at all.
@@ -229,12 +205,7 @@ fn write_highest(file: &File, second: i64) -> io::Result<()> {
 fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), FloorError> {
     let new = path.with_extension("new");
     let write = || {
-        let mut file = OpenOptions::new()
-            .create(true)
-            .write(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&new)?;
+        let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&new)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&new, path)
@@ -289,16 +260,8 @@ impl Memory {
         let mut number = || header.next()?.parse::<i64>().ok();
         let (highest, floor, saved_at) = (number()?, number()?, Moment::from_millis(number()?));
         let key = u128::from_str_radix(header.next()?, 16).ok()?.to_le_bytes();
-        let buckets = lines
-            .take_while(|line| *line != "end")
-            .map(read_bucket)
-            .collect::<Option<_>>()?;
-        Some(Self {
-            highest,
-            floor,
-            saved_at,
-            kept: Kept { key, buckets },
-        })
+        let buckets = lines.take_while(|line| *line != "end").map(read_bucket).collect::<Option<_>>()?;
+        Some(Self { highest, floor, saved_at, kept: Kept { key, buckets } })
     }
 }
 
@@ -306,12 +269,7 @@ fn read_bucket(line: &str) -> Option<SavedBucket> {
     let mut words = line.split(' ');
     let second = words.next()?.parse().ok()?;
     let until = Moment::from_millis(words.next()?.parse().ok()?);
-    let mut bucket = SavedBucket {
-        second,
-        until,
-        apps: Vec::new(),
-        digests: Vec::new(),
-    };
+    let mut bucket = SavedBucket { second, until, apps: Vec::new(), digests: Vec::new() };
     for word in words {
         match word.split_once('@') {
             Some((count, app)) => bucket.apps.push((from_hexadecimal(app)?, count.parse().ok()?)),

@@ -93,26 +93,14 @@ impl Guards {
         let signed = request.signed;
         let signature = request.authorization.and_then(Signature::from_authorization);
         let (app, verdict) = self.apps.verify(request, signature.as_ref());
-        let mut course = Course {
-            app,
-            would_refuse: Vec::new(),
-        };
+        let mut course = Course { app, would_refuse: Vec::new() };
         let Some(app) = app else {
             return Err(course.refuse(ProblemCode::SignatureInvalid, SIGNATURE_UNKNOWN_APP));
         };
         if let Some(reason) = verdict.failure() {
-            course.apply(
-                app.signature,
-                ProblemCode::SignatureInvalid,
-                Guard::Signature,
-                reason,
-            )?;
+            course.apply(app.signature, ProblemCode::SignatureInvalid, Guard::Signature, reason)?;
         }
-        if app
-            .operations
-            .as_ref()
-            .is_some_and(|operations| !operations.contains(&request.operation))
-        {
+        if app.operations.as_ref().is_some_and(|operations| !operations.contains(&request.operation)) {
             return Err(course.refuse(ProblemCode::NotPermitted, SIGNATURE_OPERATION));
         }
         if !nonce_fits(app.nonce_format, &signed.nonce) {
@@ -125,9 +113,7 @@ impl Guards {
         }
         let mut receipt = None;
         if let (true, None, Some(signature)) = (verdict.holds(), in_time, signature) {
-            receipt = self
-                .check_replay(&mut course, app, signed, &signature, now)
-                .await?;
+            receipt = self.check_replay(&mut course, app, signed, &signature, now).await?;
         }
         Ok(Admitted {
             app_id: verdict.holds().then(|| app.id.clone()),
@@ -158,18 +144,9 @@ impl Guards {
     }
 }
 
-const SIGNATURE_UNKNOWN_APP: Refusal = Refusal {
-    guard: Guard::Signature,
-    reason: "unknown_app",
-};
-const SIGNATURE_OPERATION: Refusal = Refusal {
-    guard: Guard::Signature,
-    reason: "operation_not_allowed",
-};
-const SIGNATURE_NONCE: Refusal = Refusal {
-    guard: Guard::Signature,
-    reason: "nonce_format",
-};
+const SIGNATURE_UNKNOWN_APP: Refusal = Refusal { guard: Guard::Signature, reason: "unknown_app" };
+const SIGNATURE_OPERATION: Refusal = Refusal { guard: Guard::Signature, reason: "operation_not_allowed" };
+const SIGNATURE_NONCE: Refusal = Refusal { guard: Guard::Signature, reason: "nonce_format" };
 
 /// One request's way through the guards.
 struct Course<'a> {

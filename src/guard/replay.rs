@@ -83,11 +83,8 @@ impl ReplayGuard {
     pub fn open(apps: &[App], bounds: &Replay, floor: Floor, clock: &dyn Clock) -> Result<Self, FloorError> {
         let now = clock.now();
         let share = |app: &App| {
-            let share = AppShare {
-                id: app.id.clone(),
-                entries: AtomicUsize::new(0),
-                bound: bounds.entries_per_app,
-            };
+            let share =
+                AppShare { id: app.id.clone(), entries: AtomicUsize::new(0), bound: bounds.entries_per_app };
             (app.id.clone(), Arc::new(share))
         };
         let mut guard = Self {
@@ -125,11 +122,7 @@ impl ReplayGuard {
         if second <= self.floor.seconds() {
             return Err(ReplayRefusal::BelowFloor);
         }
-        let share = self
-            .shares
-            .get(&app.id)
-            .cloned()
-            .ok_or(ReplayRefusal::Full(StoreError::AppFull))?;
+        let share = self.shares.get(&app.id).cloned().ok_or(ReplayRefusal::Full(StoreError::AppFull))?;
         let window = i64::try_from((app.past + app.future).as_secs()).unwrap_or(i64::MAX);
         let entry = Entry {
             app: share,
@@ -142,10 +135,7 @@ impl ReplayGuard {
             Ok(Remembered::Seen) => return Err(ReplayRefusal::Seen),
             Err(error) => return Err(ReplayRefusal::Full(error)),
         };
-        self.floor
-            .accept(second)
-            .await
-            .map_err(|_| ReplayRefusal::Unwritable)?;
+        self.floor.accept(second).await.map_err(|_| ReplayRefusal::Unwritable)?;
         Ok(receipt)
     }
 
@@ -174,13 +164,7 @@ impl ReplayGuard {
     /// # Errors
     /// When the data directory can't be written: the next start then refuses what this one took.
     pub fn save(&self, now: Moment) -> Result<(), FloorError> {
-        self.floor.keep(
-            &Kept {
-                key: self.key,
-                buckets: self.store.save(),
-            },
-            now,
-        )
+        self.floor.keep(&Kept { key: self.key, buckets: self.store.save() }, now)
     }
 
     /// Entries expire by a clock that never steps back. When the wall clock does, requests whose
@@ -189,9 +173,7 @@ impl ReplayGuard {
         let latest = self.latest.fetch_max(now.millis(), Ordering::SeqCst);
         if now.millis() < latest - CLOCK_STEP_MILLIS {
             self.floor.raise_to_highest();
-            let _ = self
-                .latest
-                .compare_exchange(latest, now.millis(), Ordering::SeqCst, Ordering::SeqCst);
+            let _ = self.latest.compare_exchange(latest, now.millis(), Ordering::SeqCst, Ordering::SeqCst);
         }
     }
 
@@ -221,13 +203,7 @@ fn policy(apps: &[App]) -> String {
         .iter()
         .filter(|app| app.replay != Mode::Off)
         .map(|app| {
-            format!(
-                "{} {} {} {:?}\n",
-                app.id,
-                app.past.as_secs(),
-                app.future.as_secs(),
-                app.replay_key
-            )
+            format!("{} {} {} {:?}\n", app.id, app.past.as_secs(), app.future.as_secs(), app.replay_key)
         })
         .collect();
     lines.sort_unstable();

@@ -24,10 +24,7 @@ fn bench_of(apps: Vec<App>, directory: Option<&Path>, now: i64) -> Bench {
     let clock = Arc::new(ManualClock::at(Moment::from_seconds(now)));
     let floor = Floor::open(directory).unwrap();
     let replay = ReplayGuard::open(&apps, &Replay::default(), floor, clock.as_ref()).unwrap();
-    Bench {
-        guards: Guards::new(Apps::new(apps), replay, clock.clone()),
-        clock,
-    }
+    Bench { guards: Guards::new(Apps::new(apps), replay, clock.clone()), clock }
 }
 
 /// A bench whose floor lies below every time of the tests.
@@ -44,19 +41,10 @@ struct Made {
 
 fn made_with(secret: &str, app_id: &str, nonce: &str, time: i64) -> Made {
     let body = format!(r#"{{"appid":"{app_id}","nonce":"{nonce}","ts":{time}}}"#).into_bytes();
-    let authorization = SigningKey::new(&Secret::from(secret))
-        .sign(&body)
-        .to_authorization();
-    let signed = Signed {
-        app_id: app_id.to_owned(),
-        nonce: nonce.to_owned(),
-        time: Moment::from_seconds(time),
-    };
-    Made {
-        signed,
-        body,
-        authorization,
-    }
+    let authorization = SigningKey::new(&Secret::from(secret)).sign(&body).to_authorization();
+    let signed =
+        Signed { app_id: app_id.to_owned(), nonce: nonce.to_owned(), time: Moment::from_seconds(time) };
+    Made { signed, body, authorization }
 }
 
 fn made(nonce: &str, time: i64) -> Made {
@@ -96,10 +84,7 @@ async fn a_signed_request_passes_once() {
 #[tokio::test]
 async fn wrong_signatures_and_unknown_apps_look_the_same() {
     let (bench, _directory) = bench(app());
-    for request in [
-        made_with("other", "app", "n", START),
-        made_with("present", "nobody", "n", START),
-    ] {
+    for request in [made_with("other", "app", "n", START), made_with("present", "nobody", "n", START)] {
         assert_eq!(bench.code(&request).await, Some(ProblemCode::SignatureInvalid));
     }
     let mut changed = made("n", START);
@@ -132,13 +117,7 @@ async fn the_old_secret_still_signs_and_is_told() {
     two.secrets.push("old".into());
     let (bench, _directory) = bench(two);
     assert!(!bench.admit(&made("a", START)).await.unwrap().old_secret);
-    assert!(
-        bench
-            .admit(&made_with("old", "app", "b", START))
-            .await
-            .unwrap()
-            .old_secret
-    );
+    assert!(bench.admit(&made_with("old", "app", "b", START)).await.unwrap().old_secret);
 }
 
 #[tokio::test]
@@ -147,28 +126,12 @@ async fn report_lets_pass_and_tells_what_would_have_been_refused() {
     lenient.signature = Mode::Report;
     lenient.replay = Mode::Report;
     let (bench, _directory) = bench(lenient);
-    let wrong = bench
-        .admit(&made_with("other", "app", "n", START - 999))
-        .await
-        .unwrap();
+    let wrong = bench.admit(&made_with("other", "app", "n", START - 999)).await.unwrap();
     let reasons: Vec<_> = wrong.would_refuse.iter().map(|refusal| refusal.reason).collect();
     assert_eq!((reasons, wrong.app_id), (vec!["wrong", "too_old"], None));
-    assert!(
-        bench
-            .admit(&made("n", START))
-            .await
-            .unwrap()
-            .would_refuse
-            .is_empty()
-    );
+    assert!(bench.admit(&made("n", START)).await.unwrap().would_refuse.is_empty());
     let again = bench.admit(&made("n", START)).await.unwrap();
-    assert_eq!(
-        again.would_refuse,
-        [Refusal {
-            guard: Guard::Replay,
-            reason: "seen"
-        }]
-    );
+    assert_eq!(again.would_refuse, [Refusal { guard: Guard::Replay, reason: "seen" }]);
 }
 
 #[tokio::test]
@@ -176,17 +139,11 @@ async fn apps_call_only_what_they_may_and_with_the_nonce_they_must() {
     let mut strict = app();
     strict.operations = Some(vec![Operation::Refresh]);
     let (bench_of_one, _first) = bench(strict);
-    assert_eq!(
-        bench_of_one.code(&made("n", START)).await,
-        Some(ProblemCode::NotPermitted)
-    );
+    assert_eq!(bench_of_one.code(&made("n", START)).await, Some(ProblemCode::NotPermitted));
     let mut strict = app();
     strict.nonce_format = NonceFormat::Alnum8;
     let (bench_of_two, _second) = bench(strict);
-    assert_eq!(
-        bench_of_two.code(&made("short", START)).await,
-        Some(ProblemCode::InvalidRequest)
-    );
+    assert_eq!(bench_of_two.code(&made("short", START)).await, Some(ProblemCode::InvalidRequest));
     assert_eq!(bench_of_two.code(&made("q3wz95p6", START)).await, None);
 }
 
@@ -197,9 +154,7 @@ async fn apps_that_reuse_nonces_are_told_apart_by_signature() {
     let (bench, _directory) = bench(careless);
     let (first, mut second) = (made("1", START), made("1", START));
     second.body.push(b'\n');
-    second.authorization = SigningKey::new(&Secret::from("present"))
-        .sign(&second.body)
-        .to_authorization();
+    second.authorization = SigningKey::new(&Secret::from("present")).sign(&second.body).to_authorization();
     assert_eq!(bench.code(&first).await, None);
     assert_eq!(bench.code(&second).await, None);
     assert_eq!(bench.code(&second).await, Some(ProblemCode::RequestReplayed));
@@ -285,10 +240,7 @@ async fn a_policy_that_grew_stricter_raises_the_floor() {
     drop(before);
     let after = bench_of(vec![app(), other], Some(directory.path()), START + 1);
     assert_eq!(after.reason(&made("n", START)).await, Some("below_floor"));
-    assert_eq!(
-        after.code(&made("n", START + 31)).await,
-        Some(ProblemCode::RequestExpired)
-    );
+    assert_eq!(after.code(&made("n", START + 31)).await, Some(ProblemCode::RequestExpired));
 }
 
 #[tokio::test]
@@ -314,10 +266,7 @@ async fn with_nowhere_to_write_the_floor_is_the_start_and_the_future_window() {
 #[tokio::test]
 async fn a_directory_serves_one_process_at_a_time() {
     let (_bench, directory) = bench(app());
-    assert!(matches!(
-        Floor::open(Some(directory.path())),
-        Err(FloorError::InUse { .. })
-    ));
+    assert!(matches!(Floor::open(Some(directory.path())), Err(FloorError::InUse { .. })));
 }
 
 #[tokio::test]

@@ -131,8 +131,6 @@ impl CallRecord {
 
     /// The gateway's own share of the duration.
     pub fn own_duration(&self) -> Duration {
-        self.duration
-            .saturating_sub(self.upstream_duration)
-            .saturating_sub(self.client_duration)
+        self.duration.saturating_sub(self.upstream_duration).saturating_sub(self.client_duration)
     }
 }

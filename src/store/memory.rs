@@ -109,11 +109,7 @@ impl MemoryStore {
     pub fn new(bound: usize) -> Self {
         // No capacity: a bucket leaves by its time only, never to make room.
         let buckets = Cache::builder().expire_after(BucketExpiry).build();
-        Self {
-            buckets,
-            total: Arc::new(AtomicUsize::new(0)),
-            bound,
-        }
+        Self { buckets, total: Arc::new(AtomicUsize::new(0)), bound }
     }
 
     fn bucket(&self, second: i64, until: Moment, now: Moment) -> Arc<Bucket> {
@@ -152,11 +148,7 @@ impl MemoryStore {
             SavedBucket {
                 second: *second,
                 until: bucket.until,
-                apps: contents
-                    .apps
-                    .iter()
-                    .map(|(app, count)| (app.id.clone(), *count))
-                    .collect(),
+                apps: contents.apps.iter().map(|(app, count)| (app.id.clone(), *count)).collect(),
                 digests: contents.digests.iter().copied().collect(),
             }
         };
@@ -227,27 +219,15 @@ mod tests {
     const NOW: Moment = Moment::from_seconds(1_700_000_000);
 
     fn share(bound: usize) -> Arc<AppShare> {
-        Arc::new(AppShare {
-            id: "app".to_owned(),
-            entries: AtomicUsize::new(0),
-            bound,
-        })
+        Arc::new(AppShare { id: "app".to_owned(), entries: AtomicUsize::new(0), bound })
     }
 
     fn entry(app: &Arc<AppShare>, digest: u128) -> Entry {
-        Entry {
-            app: app.clone(),
-            second: NOW.seconds(),
-            digest,
-            until: NOW.plus_seconds(390),
-        }
+        Entry { app: app.clone(), second: NOW.seconds(), digest, until: NOW.plus_seconds(390) }
     }
 
     async fn is_new(store: &MemoryStore, entry: Entry) -> Result<bool, StoreError> {
-        store
-            .remember(entry, NOW)
-            .await
-            .map(|told| matches!(told, Remembered::New(_)))
+        store.remember(entry, NOW).await.map(|told| matches!(told, Remembered::New(_)))
     }
 
     #[tokio::test(flavor = "multi_thread")]

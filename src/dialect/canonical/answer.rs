@@ -98,10 +98,7 @@ fn write_session(body: &mut ObjectWriter, session: Option<&Session>) {
         object.string("access_token", session.access_token.expose());
         object.string("token_type", "Bearer");
         object.integer_or_null("expires_in", session.expires_in);
-        object.string_or_null(
-            "refresh_token",
-            session.refresh_token.as_ref().map(Secret::expose),
-        );
+        object.string_or_null("refresh_token", session.refresh_token.as_ref().map(Secret::expose));
         object.integer_or_null("refresh_expires_in", session.refresh_expires_in);
     });
 }
@@ -135,16 +132,12 @@ fn is_complete(operation: Operation, reply: &Reply) -> bool {
 
 fn read_reply(operation: Operation, members: &Object<'_>) -> Option<Reply> {
     let number = |name| seconds(members, name);
-    let mut reply = Reply {
-        region: text(members, "region"),
-        ..Reply::default()
-    };
+    let mut reply = Reply { region: text(members, "region"), ..Reply::default() };
     match operation {
         Operation::SendCode => {
             // A bare `{}` promises nothing: one of the three members must be there.
-            let told = ["challenge", "expires_in", "resend_in"]
-                .iter()
-                .any(|name| members.value(name).is_some());
+            let told =
+                ["challenge", "expires_in", "resend_in"].iter().any(|name| members.value(name).is_some());
             reply.challenge = text(members, "challenge").map(Secret::from);
             reply.expires_in = number("expires_in");
             reply.resend_in = number("resend_in");
@@ -155,13 +148,8 @@ fn read_reply(operation: Operation, members: &Object<'_>) -> Option<Reply> {
             Some(reply)
         }
         _ => {
-            let told = ["account", "session"]
-                .iter()
-                .any(|name| members.value(name).is_some());
-            reply.account = members
-                .value("account")
-                .and_then(Value::as_object)
-                .map(read_account);
+            let told = ["account", "session"].iter().any(|name| members.value(name).is_some());
+            reply.account = members.value("account").and_then(Value::as_object).map(read_account);
             reply.session = match members.value("session") {
                 Some(Value::Object(session)) => Some(read_session(session)?),
                 _ => None,
@@ -176,17 +164,12 @@ fn text(members: &Object<'_>, name: &str) -> Option<String> {
 }
 
 fn seconds(members: &Object<'_>, name: &str) -> Option<u64> {
-    members
-        .value(name)
-        .and_then(Value::as_integer)
-        .and_then(|seconds| seconds.try_into().ok())
+    members.value(name).and_then(Value::as_integer).and_then(|seconds| seconds.try_into().ok())
 }
 
 fn read_session(session: &Object<'_>) -> Option<Session> {
     Some(Session {
-        access_token: text(session, "access_token")
-            .filter(|token| !token.is_empty())?
-            .into(),
+        access_token: text(session, "access_token").filter(|token| !token.is_empty())?.into(),
         expires_in: seconds(session, "expires_in"),
         refresh_token: text(session, "refresh_token").map(Secret::from),
         refresh_expires_in: seconds(session, "refresh_expires_in"),

@@ -57,11 +57,7 @@ pub(super) fn read(
     let mut call = Call::new(operation);
     let mut proof = Proof::None;
     if operation.needs_token() {
-        call.token = Some(
-            bearer_token(&head.headers)
-                .ok_or(ProblemCode::TokenInvalid)?
-                .into(),
-        );
+        call.token = Some(bearer_token(&head.headers).ok_or(ProblemCode::TokenInvalid)?.into());
         proof = Proof::Token;
     }
     match operation {
@@ -70,9 +66,8 @@ pub(super) fn read(
         _ => {
             let value = json::parse(body, reading.json_depth)
                 .map_err(|error| Problem::malformed(format!("the body {error}")))?;
-            let members = value
-                .as_object()
-                .ok_or_else(|| Problem::malformed("the body is no JSON object"))?;
+            let members =
+                value.as_object().ok_or_else(|| Problem::malformed("the body is no JSON object"))?;
             read_members(&mut call, members)?;
             complete(&mut call)?;
         }
@@ -84,9 +79,7 @@ fn read_region_query(call: &mut Call, query: &str) -> Result<(), Problem> {
     let query = Query::parse(query).ok_or_else(|| Problem::malformed("the query is not valid"))?;
     call.phone = query.present("phone").map(phone).transpose()?;
     call.email = query.present("email").map(email).transpose()?;
-    let code = query
-        .present("country_calling_code")
-        .map(|text| text.trim_start_matches('+').parse());
+    let code = query.present("country_calling_code").map(|text| text.trim_start_matches('+').parse());
     call.country_calling_code = code
         .transpose()
         .map_err(|_| Problem::invalid("country_calling_code", "is no country calling code"))?;
@@ -103,9 +96,7 @@ fn read_members(call: &mut Call, members: &Object<'_>) -> Result<(), Problem> {
     call.new_password = text("new_password")?.map(Secret::from);
     call.old_password = text("old_password")?.map(Secret::from);
     call.password_form = named(members, "password_form", PasswordForm::from_name)?.unwrap_or_default();
-    call.verification = object(members, "verification")?
-        .map(read_verification)
-        .transpose()?;
+    call.verification = object(members, "verification")?.map(read_verification).transpose()?;
     call.captcha = object(members, "captcha")?.map(read_captcha).transpose()?;
     call.channel = named(members, "channel", Channel::from_name)?;
     call.purpose = named(members, "purpose", Purpose::from_name)?;
@@ -133,10 +124,7 @@ pub(super) fn read_extensions(members: &Object<'_>, known: &[&str]) -> Result<Ex
             extensions.keep(&member.name, path.name.as_ref(), path.raw);
         }
     }
-    for member in members
-        .iter()
-        .filter(|member| !known.contains(&member.name.as_ref()))
-    {
+    for member in members.iter().filter(|member| !known.contains(&member.name.as_ref())) {
         extensions.keep(super::NAME, member.name.as_ref(), member.raw);
     }
     Ok(extensions)
@@ -144,10 +132,7 @@ pub(super) fn read_extensions(members: &Object<'_>, known: &[&str]) -> Result<Ex
 
 fn read_verification(members: &Object<'_>) -> Result<Verification, Problem> {
     let code = text(members, "code")?.ok_or_else(|| Problem::missing("verification.code"))?;
-    Ok(Verification {
-        code: code.into(),
-        challenge: text(members, "challenge")?.map(Secret::from),
-    })
+    Ok(Verification { code: code.into(), challenge: text(members, "challenge")?.map(Secret::from) })
 }
 
 fn read_captcha(members: &Object<'_>) -> Result<Captcha, Problem> {
@@ -179,12 +164,9 @@ fn read_code_length(members: &Object<'_>) -> Result<Option<u8>, Problem> {
     let wrong = || Problem::invalid("code_length", "must be a number from 4 to 8");
     match members.value("code_length") {
         None | Some(Value::Null) => Ok(None),
-        Some(Value::Number(text)) => text
-            .parse()
-            .ok()
-            .filter(|length| (4..=8).contains(length))
-            .map(Some)
-            .ok_or_else(wrong),
+        Some(Value::Number(text)) => {
+            text.parse().ok().filter(|length| (4..=8).contains(length)).map(Some).ok_or_else(wrong)
+        }
         Some(_) => Err(wrong()),
     }
 }
@@ -204,17 +186,11 @@ fn complete(call: &mut Call) -> Result<(), Problem> {
             }
         }
         Operation::Register => {
-            required(
-                named || call.bind_token.is_some() || call.federated.is_some(),
-                "username",
-            )?;
+            required(named || call.bind_token.is_some() || call.federated.is_some(), "username")?;
             required(call.password.is_some() || call.federated.is_some(), "password")?;
         }
         Operation::Login | Operation::LoginCode => {
-            required(
-                named || call.identifier.is_some() || call.federated.is_some(),
-                "identifier",
-            )?;
+            required(named || call.identifier.is_some() || call.federated.is_some(), "identifier")?;
             if call.verification.is_some() {
                 call.operation = Operation::LoginCode;
             } else {
@@ -227,10 +203,7 @@ fn complete(call: &mut Call) -> Result<(), Problem> {
             required(call.new_password.is_some(), "new_password")?;
         }
         Operation::ChangePassword => {
-            required(
-                call.old_password.is_some() || call.verification.is_some(),
-                "old_password",
-            )?;
+            required(call.old_password.is_some() || call.verification.is_some(), "old_password")?;
             required(call.new_password.is_some(), "new_password")?;
         }
         Operation::ChangeName => required(call.username.is_some() || call.nickname.is_some(), "username")?,
@@ -267,9 +240,7 @@ fn named<T>(
     let Some(text) = text(members, name)? else {
         return Ok(None);
     };
-    value_of(&text)
-        .map(Some)
-        .ok_or_else(|| Problem::invalid(name, "is not one of the allowed values"))
+    value_of(&text).map(Some).ok_or_else(|| Problem::invalid(name, "is not one of the allowed values"))
 }
 
 fn phone(text: &str) -> Result<Phone, Problem> {
@@ -283,15 +254,8 @@ fn email(text: &str) -> Result<Email, Problem> {
 
 pub(super) fn write(call: &Call, sending: &Sending<'_>) -> Result<Request<Bytes>, Problem> {
     let place = place_of(call.operation).ok_or_else(|| Problem::not_supported(call.operation))?;
-    let has_body = !matches!(
-        call.operation,
-        Operation::WhoAmI | Operation::LogOut | Operation::Region
-    );
-    let body = if has_body {
-        Bytes::from(write_body(call))
-    } else {
-        Bytes::new()
-    };
+    let has_body = !matches!(call.operation, Operation::WhoAmI | Operation::LogOut | Operation::Region);
+    let body = if has_body { Bytes::from(write_body(call)) } else { Bytes::new() };
     let mut target = place.path.to_owned();
     if call.operation == Operation::Region {
         write_region_query(call, &mut target);
@@ -300,10 +264,7 @@ pub(super) fn write(call: &Call, sending: &Sending<'_>) -> Result<Request<Bytes>
     *request.method_mut() = place.method.clone();
     *request.uri_mut() = target.parse().map_err(|_| ProblemCode::Internal)?;
     let headers = request.headers_mut();
-    headers.insert(
-        ACCEPT,
-        HeaderValue::from_static("application/json, application/problem+json"),
-    );
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json, application/problem+json"));
     if place.method != Method::GET && place.method != Method::DELETE {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
@@ -331,24 +292,16 @@ fn write_headers(headers: &mut HeaderMap, call: &Call, sending: &Sending<'_>) ->
     }
     if let Some(address) = sending.client_address {
         insert(X_FORWARDED_FOR, &address.to_string());
-        let quoted = if address.is_ipv6() {
-            format!("for=\"[{address}]\"")
-        } else {
-            format!("for={address}")
-        };
+        let quoted =
+            if address.is_ipv6() { format!("for=\"[{address}]\"") } else { format!("for={address}") };
         insert(FORWARDED, &quoted);
     }
-    let repeatable = matches!(
-        call.operation,
-        Operation::Register | Operation::SendCode | Operation::ResetPassword
-    );
+    let repeatable =
+        matches!(call.operation, Operation::Register | Operation::SendCode | Operation::ResetPassword);
     if let Some(key) = sending.idempotency_key.filter(|_| repeatable) {
         insert(IDEMPOTENCY_KEY, key);
     }
-    for (name, value) in [
-        (ACCEPT_LANGUAGE, sending.accept_language),
-        (TRACEPARENT, sending.traceparent),
-    ] {
+    for (name, value) in [(ACCEPT_LANGUAGE, sending.accept_language), (TRACEPARENT, sending.traceparent)] {
         if let Some(value) = value {
             headers.insert(name, value.clone());
         }
@@ -415,10 +368,7 @@ fn write_body(call: &Call) -> Vec<u8> {
         write_federated(&mut body, federated);
     }
     body.string_if("bind_token", call.bind_token.as_ref().map(Secret::expose));
-    if matches!(
-        call.operation,
-        Operation::Register | Operation::Login | Operation::LoginCode
-    ) {
+    if matches!(call.operation, Operation::Register | Operation::Login | Operation::LoginCode) {
         write_client(&mut body, call);
     }
     write_extensions(&mut body, &call.extensions);
@@ -431,10 +381,7 @@ fn write_federated(body: &mut ObjectWriter, federated: &Federated) {
         object.string_if("token", federated.token.as_ref().map(Secret::expose));
         object.string_if("code", federated.code.as_ref().map(Secret::expose));
         object.string_if("iv", federated.iv.as_deref());
-        object.string_if(
-            "encrypted_data",
-            federated.encrypted_data.as_ref().map(Secret::expose),
-        );
+        object.string_if("encrypted_data", federated.encrypted_data.as_ref().map(Secret::expose));
         if let Some(rebind) = federated.rebind {
             object.bool("rebind", rebind);
         }

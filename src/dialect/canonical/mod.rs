@@ -24,12 +24,7 @@ struct Place {
 }
 
 const fn place(operation: Operation, method: Method, path: &'static str, status: u16) -> Place {
-    Place {
-        operation,
-        method,
-        path,
-        status,
-    }
+    Place { operation, method, path, status }
 }
 
 const PLACES: &[Place] = &[
@@ -42,12 +37,7 @@ const PLACES: &[Place] = &[
     place(Operation::LogOut, Method::DELETE, "/v1/sessions/current", 204),
     place(Operation::WhoAmI, Method::GET, "/v1/accounts/me", 200),
     place(Operation::ChangeName, Method::PATCH, "/v1/accounts/me", 200),
-    place(
-        Operation::ChangePassword,
-        Method::PUT,
-        "/v1/accounts/me/password",
-        204,
-    ),
+    place(Operation::ChangePassword, Method::PUT, "/v1/accounts/me/password", 204),
     place(Operation::Region, Method::GET, "/v1/region", 200),
 ];
 

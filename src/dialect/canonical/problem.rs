@@ -40,15 +40,11 @@ pub(super) fn read(members: &Object<'_>) -> Option<Problem> {
     let mut problem = Problem::new(ProblemCode::from_name(name?)?);
     problem.field = text("field").map(|field| field.to_owned().into());
     problem.reason = text("reason").map(|reason| reason.to_owned().into());
-    problem.retry_after = members
-        .present("retry_after")
-        .and_then(Value::as_integer)
-        .and_then(|n| n.try_into().ok());
-    problem.attempts_left = members
-        .present("attempts_left")
-        .and_then(Value::as_integer)
-        .and_then(|n| n.try_into().ok());
-    problem.region = text("region").map(str::to_owned);
+    problem.retry_after =
+        members.present("retry_after").and_then(Value::as_integer).and_then(|n| n.try_into().ok());
+    problem.attempts_left =
+        members.present("attempts_left").and_then(Value::as_integer).and_then(|n| n.try_into().ok());
+    problem.region = text("region").map(Box::from);
     problem.bind_token = text("bind_token").map(Secret::from);
     problem.operation = text("operation").and_then(Operation::from_name);
     Some(problem)

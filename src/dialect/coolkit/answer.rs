@@ -21,17 +21,8 @@ const ACCESS_SECONDS: u64 = 2_592_000;
 const REFRESH_SECONDS: u64 = 2 * ACCESS_SECONDS;
 
 /// Members of `user` that the model names.
-const USER_MEMBERS: &[&str] = &[
-    "_id",
-    "phoneNumber",
-    "email",
-    "appId",
-    "lang",
-    "onlineTime",
-    "ip",
-    "nickname",
-    "createdAt",
-];
+const USER_MEMBERS: &[&str] =
+    &["_id", "phoneNumber", "email", "appId", "lang", "onlineTime", "ip", "nickname", "createdAt"];
 
 /// Members of `user` that only this dialect has, in the order of the vendor's own answers.
 const USER_EXTENSIONS: &[&str] = &["online", "location", "offlineTime", "appInfos", "apikey"];
@@ -47,9 +38,7 @@ pub(super) fn write(asked: &Asked<'_>, reply: &Reply) -> Result<Response<Bytes>,
         }
         Some(Operation::Region) => {
             let region = reply.region.as_deref().unwrap_or(asked.region);
-            body.integer("error", 0)
-                .string("region", region)
-                .string("requestid", &request_id(asked));
+            body.integer("error", 0).string("region", region).string("requestid", &request_id(asked));
         }
         Some(Operation::ChangePassword) => {
             body.string("message", "Change password is success!");
@@ -61,17 +50,12 @@ pub(super) fn write(asked: &Asked<'_>, reply: &Reply) -> Result<Response<Bytes>,
 }
 
 fn request_id(asked: &Asked<'_>) -> String {
-    asked.signed.map_or_else(String::new, |signed| {
-        format!("{}-{}", signed.nonce, signed.time.seconds())
-    })
+    asked.signed.map_or_else(String::new, |signed| format!("{}-{}", signed.nonce, signed.time.seconds()))
 }
 
 fn write_signed_in(body: &mut ObjectWriter, asked: &Asked<'_>, reply: &Reply) -> Result<(), Problem> {
     // Clients can't use an answer without a token; the exchange has tried to get one.
-    let session = reply
-        .session
-        .as_ref()
-        .ok_or(ProblemCode::UpstreamUnintelligible)?;
+    let session = reply.session.as_ref().ok_or(ProblemCode::UpstreamUnintelligible)?;
     body.string("at", session.access_token.expose());
     body.string("rt", session.refresh_token.as_ref().map_or("", Secret::expose));
     let nobody = Account::default();
@@ -90,24 +74,15 @@ fn write_user(user: &mut ObjectWriter, asked: &Asked<'_>, account: &Account) {
     let call = asked.call;
     let id = account.id.as_deref().unwrap_or_default();
     let extension = |name: &str| account.extensions.get(NAME, &format!("user.{name}"));
-    let phone = account
-        .phone
-        .as_ref()
-        .or(call.and_then(|call| call.phone.as_ref()));
-    let email = account
-        .email
-        .as_ref()
-        .or(call.and_then(|call| call.email.as_ref()));
+    let phone = account.phone.as_ref().or(call.and_then(|call| call.phone.as_ref()));
+    let email = account.email.as_ref().or(call.and_then(|call| call.email.as_ref()));
     user.string("_id", id);
     user.string_if("phoneNumber", phone.map(Phone::e164));
     user.string_if("email", email.map(Email::as_str));
     user.string_if("appId", asked.signed.map(|signed| signed.app_id.as_str()));
     user.string("lang", language(account.locale.as_deref()));
     user.raw("online", extension("online").unwrap_or("false"));
-    user.string_if(
-        "onlineTime",
-        account.last_login_at.map(Moment::to_rfc3339).as_deref(),
-    );
+    user.string_if("onlineTime", account.last_login_at.map(Moment::to_rfc3339).as_deref());
     user.string_if("ip", account.last_login_ip.as_deref());
     user.raw("location", extension("location").unwrap_or("\"\""));
     if let Some(json) = extension("offlineTime") {
@@ -156,19 +131,13 @@ pub(super) fn read(call: &Call, response: &Response<Bytes>, reading: Reading) ->
         Operation::Region => members
             .present("region")
             .and_then(Value::as_str)
-            .map(|region| Reply {
-                region: Some(region.to_owned()),
-                ..Reply::default()
-            }),
-        Operation::ChangePassword => members
-            .value("message")
-            .or(members.value("error"))
-            .map(|_| Reply::default()),
+            .map(|region| Reply { region: Some(region.to_owned()), ..Reply::default() }),
+        Operation::ChangePassword => {
+            members.value("message").or(members.value("error")).map(|_| Reply::default())
+        }
         _ => read_signed_in(members, reading),
     };
-    reply
-        .filter(|_| status.is_success())
-        .ok_or_else(|| unreadable(status))
+    reply.filter(|_| status.is_success()).ok_or_else(|| unreadable(status))
 }
 
 fn read_signed_in(members: &Object<'_>, reading: Reading) -> Option<Reply> {
@@ -180,43 +149,19 @@ fn read_signed_in(members: &Object<'_>, reading: Reading) -> Option<Reply> {
         refresh_expires_in: refresh_token.as_ref().map(|_| REFRESH_SECONDS),
         refresh_token,
     };
-    let mut account = members
-        .value("user")
-        .and_then(Value::as_object)
-        .map(|user| read_user(user, reading));
-    for member in members
-        .iter()
-        .filter(|member| !TOP_MEMBERS.contains(&member.name.as_ref()))
-    {
-        account
-            .get_or_insert_default()
-            .extensions
-            .keep(NAME, member.name.as_ref(), member.raw);
+    let mut account = members.value("user").and_then(Value::as_object).map(|user| read_user(user, reading));
+    for member in members.iter().filter(|member| !TOP_MEMBERS.contains(&member.name.as_ref())) {
+        account.get_or_insert_default().extensions.keep(NAME, member.name.as_ref(), member.raw);
     }
-    let region = members
-        .present("region")
-        .and_then(Value::as_str)
-        .map(str::to_owned);
-    Some(Reply {
-        account,
-        session: Some(session),
-        region,
-        ..Reply::default()
-    })
+    let region = members.present("region").and_then(Value::as_str).map(str::to_owned);
+    Some(Reply { account, session: Some(session), region, ..Reply::default() })
 }
 
 fn read_user(user: &Object<'_>, reading: Reading) -> Account {
     let text = |name| user.present(name).and_then(Value::as_text).map(str::to_owned);
-    let moment = |name| {
-        user.present(name)
-            .and_then(Value::as_str)
-            .and_then(Moment::from_rfc3339)
-    };
+    let moment = |name| user.present(name).and_then(Value::as_str).and_then(Moment::from_rfc3339);
     let mut extensions = Extensions::default();
-    for member in user
-        .iter()
-        .filter(|member| !USER_MEMBERS.contains(&member.name.as_ref()))
-    {
+    for member in user.iter().filter(|member| !USER_MEMBERS.contains(&member.name.as_ref())) {
         extensions.keep(NAME, format!("user.{}", member.name), member.raw);
     }
     let phone = user.present("phoneNumber").and_then(Value::as_text);
@@ -224,18 +169,12 @@ fn read_user(user: &Object<'_>, reading: Reading) -> Account {
     Account {
         id: text("_id"),
         phone: phone.and_then(|text| Phone::parse_plus_optional(text, reading.default_country).ok()),
-        email: user
-            .present("email")
-            .and_then(Value::as_str)
-            .and_then(|text| Email::parse(text).ok()),
+        email: user.present("email").and_then(Value::as_str).and_then(|text| Email::parse(text).ok()),
         nickname: text("nickname"),
         created_at: moment("createdAt"),
         last_login_at: moment("onlineTime"),
         last_login_ip: text("ip"),
-        locale: LANGUAGES
-            .iter()
-            .find(|(wire, _)| Some(*wire) == lang)
-            .map(|(_, tag)| (*tag).to_owned()),
+        locale: LANGUAGES.iter().find(|(wire, _)| Some(*wire) == lang).map(|(_, tag)| (*tag).to_owned()),
         extensions,
         ..Account::default()
     }

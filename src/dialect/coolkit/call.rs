@@ -62,18 +62,11 @@ fn read_query(operation: Operation, query: &str) -> Result<Understood, Problem> 
         let token = text("rt").ok_or_else(|| Problem::missing("refresh_token"))?;
         call.refresh_token = Some(token.into());
     } else if let Some(code) = text("country_code") {
-        let code = code
-            .trim_start_matches('+')
-            .parse()
-            .ok()
-            .filter(|code| (1..=999).contains(code));
+        let code = code.trim_start_matches('+').parse().ok().filter(|code| (1..=999).contains(code));
         call.country_calling_code =
             Some(code.ok_or_else(|| Problem::invalid("country_calling_code", "is no country calling code"))?);
     }
-    Ok(Understood {
-        call,
-        proof: Proof::Signature(signed),
-    })
+    Ok(Understood { call, proof: Proof::Signature(signed) })
 }
 
 fn read_body(
@@ -84,22 +77,14 @@ fn read_body(
 ) -> Result<Understood, Problem> {
     let value = json::parse(body, reading.json_depth)
         .map_err(|error| Problem::malformed(format!("the body {error}")))?;
-    let members = value
-        .as_object()
-        .ok_or_else(|| Problem::malformed("the body is no JSON object"))?;
+    let members = value.as_object().ok_or_else(|| Problem::malformed("the body is no JSON object"))?;
     let mut call = Call::new(operation);
     if operation == Operation::ChangePassword {
-        call.token = Some(
-            bearer_token(&head.headers)
-                .ok_or(crate::account::ProblemCode::TokenInvalid)?
-                .into(),
-        );
+        call.token =
+            Some(bearer_token(&head.headers).ok_or(crate::account::ProblemCode::TokenInvalid)?.into());
         call.old_password = Some(secret(members, "oldPassword", "old_password")?);
         call.new_password = Some(secret(members, "newPassword", "new_password")?);
-        return Ok(Understood {
-            call,
-            proof: Proof::Token,
-        });
+        return Ok(Understood { call, proof: Proof::Token });
     }
     let text = |name| members.present(name).and_then(Value::as_text);
     let signed = signed(text("appid"), text("nonce"), text("ts"))?;
@@ -117,33 +102,21 @@ fn read_body(
         _ => call.password = Some(secret(members, "password", "password")?),
     }
     call.client.platform = text("os").map(str::to_lowercase);
-    for member in members
-        .iter()
-        .filter(|member| !KNOWN_MEMBERS.contains(&member.name.as_ref()))
-    {
-        call.extensions
-            .keep(super::NAME, member.name.as_ref(), member.raw);
+    for member in members.iter().filter(|member| !KNOWN_MEMBERS.contains(&member.name.as_ref())) {
+        call.extensions.keep(super::NAME, member.name.as_ref(), member.raw);
     }
-    Ok(Understood {
-        call,
-        proof: Proof::Signature(signed),
-    })
+    Ok(Understood { call, proof: Proof::Signature(signed) })
 }
 
 fn signed(app_id: Option<&str>, nonce: Option<&str>, time: Option<&str>) -> Result<Signed, Problem> {
-    let app_id = app_id
-        .ok_or_else(|| Problem::missing("client.app_id"))?
-        .to_owned();
+    let app_id = app_id.ok_or_else(|| Problem::missing("client.app_id"))?.to_owned();
     let nonce = nonce.ok_or_else(|| Problem::missing("guard.nonce"))?.to_owned();
     let time = time.ok_or_else(|| Problem::missing("guard.time"))?;
     let time: i64 = time.parse().map_err(|_| {
         Problem::malformed("is no whole number of seconds or milliseconds").field("guard.time")
     })?;
-    let time = if time >= SMALLEST_MILLISECONDS {
-        Moment::from_millis(time)
-    } else {
-        Moment::from_seconds(time)
-    };
+    let time =
+        if time >= SMALLEST_MILLISECONDS { Moment::from_millis(time) } else { Moment::from_seconds(time) };
     Ok(Signed { app_id, nonce, time })
 }
 
@@ -180,27 +153,18 @@ fn read_identity(call: &mut Call, members: &Object<'_>, reading: Reading) -> Res
 fn read_send_type(call: &mut Call, members: &Object<'_>) -> Result<(), Problem> {
     let send_type = members.present("sendType").and_then(Value::as_text);
     let send_type = send_type.ok_or_else(|| Problem::missing("purpose"))?;
-    let purpose = SEND_TYPES
-        .iter()
-        .find(|(wire, _)| *wire == send_type)
-        .map(|(_, purpose)| *purpose);
+    let purpose = SEND_TYPES.iter().find(|(wire, _)| *wire == send_type).map(|(_, purpose)| *purpose);
     call.purpose = Some(purpose.ok_or_else(|| Problem::not_supported(Operation::SendCode))?);
     Ok(())
 }
 
 fn verification(members: &Object<'_>) -> Result<Verification, Problem> {
-    Ok(Verification {
-        code: secret(members, "verificationCode", "verification.code")?,
-        challenge: None,
-    })
+    Ok(Verification { code: secret(members, "verificationCode", "verification.code")?, challenge: None })
 }
 
 fn secret(members: &Object<'_>, name: &str, field: &'static str) -> Result<Secret, Problem> {
     let value = members.present(name).ok_or_else(|| Problem::missing(field))?;
-    value
-        .as_text()
-        .map(Secret::from)
-        .ok_or_else(|| Problem::invalid(field, "is no text"))
+    value.as_text().map(Secret::from).ok_or_else(|| Problem::invalid(field, "is no text"))
 }
 
 pub(super) fn write(call: &Call, sending: &Sending<'_>) -> Result<Request<Bytes>, Problem> {
@@ -227,15 +191,9 @@ pub(super) fn write(call: &Call, sending: &Sending<'_>) -> Result<Request<Bytes>
 fn write_query(call: &Call, app: &UpstreamApp, seconds: &str, nonce: &str) -> Result<String, Problem> {
     let mut query = QueryWriter::default();
     if call.operation == Operation::Refresh {
-        let token = call
-            .refresh_token
-            .as_ref()
-            .ok_or_else(|| Problem::missing("refresh_token"))?;
+        let token = call.refresh_token.as_ref().ok_or_else(|| Problem::missing("refresh_token"))?;
         query.pair("grantType", "refresh").pair("rt", token.expose());
-    } else if let Some(code) = call
-        .country_calling_code
-        .or(call.phone.as_ref().map(Phone::calling_code))
-    {
+    } else if let Some(code) = call.country_calling_code.or(call.phone.as_ref().map(Phone::calling_code)) {
         query.pair("country_code", &code.to_string());
     }
     query
@@ -256,14 +214,8 @@ fn write_body(call: &Call, app: &UpstreamApp, seconds: &str, nonce: &str) -> Res
     write_identity(&mut body, call)?;
     if call.operation == Operation::SendCode {
         let purpose = call.purpose.ok_or_else(|| Problem::missing("purpose"))?;
-        let send_type = SEND_TYPES
-            .iter()
-            .find(|(_, of)| *of == purpose)
-            .map(|(wire, _)| wire);
-        body.string(
-            "sendType",
-            send_type.ok_or_else(|| Problem::not_supported(Operation::SendCode))?,
-        );
+        let send_type = SEND_TYPES.iter().find(|(_, of)| *of == purpose).map(|(wire, _)| wire);
+        body.string("sendType", send_type.ok_or_else(|| Problem::not_supported(Operation::SendCode))?);
     } else {
         let (password, field) = match call.operation {
             Operation::ResetPassword => (&call.new_password, "new_password"),
@@ -271,10 +223,7 @@ fn write_body(call: &Call, app: &UpstreamApp, seconds: &str, nonce: &str) -> Res
         };
         body.string("password", plain(call, password.as_ref(), field)?);
     }
-    body.string("appid", &app.id)
-        .raw("ts", seconds)
-        .integer("version", VERSION)
-        .string("nonce", nonce);
+    body.string("appid", &app.id).raw("ts", seconds).integer("version", VERSION).string("nonce", nonce);
     body.string_if("os", call.client.platform.as_deref());
     for extension in call.extensions.of(super::NAME) {
         if !KNOWN_MEMBERS.contains(&extension.path.as_str()) {
@@ -286,10 +235,8 @@ fn write_body(call: &Call, app: &UpstreamApp, seconds: &str, nonce: &str) -> Res
 
 fn write_identity(body: &mut ObjectWriter, call: &Call) -> Result<(), Problem> {
     let sending = call.operation == Operation::SendCode;
-    let classified = call
-        .identifier
-        .as_ref()
-        .map(|text| Identifier::classify(text, crate::account::Country::CHINA));
+    let classified =
+        call.identifier.as_ref().map(|text| Identifier::classify(text, crate::account::Country::CHINA));
     let (phone, email) = match &classified {
         Some(Identifier::Phone(phone)) => (Some(phone), None),
         Some(Identifier::Email(email)) => (None, Some(email)),
@@ -304,36 +251,20 @@ fn write_identity(body: &mut ObjectWriter, call: &Call) -> Result<(), Problem> {
 }
 
 fn write_change_password(call: &Call, path: &str) -> Result<Request<Bytes>, Problem> {
-    let token = call
-        .token
-        .as_ref()
-        .ok_or(crate::account::ProblemCode::TokenInvalid)?;
+    let token = call.token.as_ref().ok_or(crate::account::ProblemCode::TokenInvalid)?;
     if call.verification.is_some() {
         return Err(Problem::not_supported(call.operation));
     }
     let mut body = ObjectWriter::new();
-    body.string(
-        "oldPassword",
-        plain(call, call.old_password.as_ref(), "old_password")?,
-    );
-    body.string(
-        "newPassword",
-        plain(call, call.new_password.as_ref(), "new_password")?,
-    );
-    request(
-        &Method::POST,
-        path,
-        &format!("Bearer {}", token.expose()),
-        Bytes::from(body.finish()),
-    )
+    body.string("oldPassword", plain(call, call.old_password.as_ref(), "old_password")?);
+    body.string("newPassword", plain(call, call.new_password.as_ref(), "new_password")?);
+    request(&Method::POST, path, &format!("Bearer {}", token.expose()), Bytes::from(body.finish()))
 }
 
 /// A password that this dialect can carry: only plain ones, a hash would be a wrong password.
 fn plain<'a>(call: &Call, password: Option<&'a Secret>, field: &'static str) -> Result<&'a str, Problem> {
     match call.password_form {
-        PasswordForm::Plain => password
-            .map(Secret::expose)
-            .ok_or_else(|| Problem::missing(field)),
+        PasswordForm::Plain => password.map(Secret::expose).ok_or_else(|| Problem::missing(field)),
         PasswordForm::Md5Hex => Err(Problem::not_supported(call.operation)),
     }
 }
@@ -356,10 +287,9 @@ fn request(
         .body(body)
         .map_err(internal)?;
     if request.method() == Method::POST {
-        request.headers_mut().insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("application/json; charset=utf-8"),
-        );
+        request
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
     }
     Ok(request)
 }

@@ -35,48 +35,13 @@ struct Place {
 }
 
 const PLACES: &[Place] = &[
-    place(
-        Operation::Register,
-        Method::POST,
-        "/api/user/register",
-        Authentication::Signature,
-    ),
-    place(
-        Operation::Login,
-        Method::POST,
-        "/api/user/login",
-        Authentication::Signature,
-    ),
-    place(
-        Operation::ResetPassword,
-        Method::POST,
-        "/api/user/password/reset",
-        Authentication::Signature,
-    ),
-    place(
-        Operation::SendCode,
-        Method::POST,
-        "/api/sms",
-        Authentication::Signature,
-    ),
-    place(
-        Operation::Refresh,
-        Method::GET,
-        "/api/user/refresh",
-        Authentication::Signature,
-    ),
-    place(
-        Operation::Region,
-        Method::GET,
-        "/api/user/region",
-        Authentication::Signature,
-    ),
-    place(
-        Operation::ChangePassword,
-        Method::POST,
-        "/api/user/password",
-        Authentication::Token,
-    ),
+    place(Operation::Register, Method::POST, "/api/user/register", Authentication::Signature),
+    place(Operation::Login, Method::POST, "/api/user/login", Authentication::Signature),
+    place(Operation::ResetPassword, Method::POST, "/api/user/password/reset", Authentication::Signature),
+    place(Operation::SendCode, Method::POST, "/api/sms", Authentication::Signature),
+    place(Operation::Refresh, Method::GET, "/api/user/refresh", Authentication::Signature),
+    place(Operation::Region, Method::GET, "/api/user/region", Authentication::Signature),
+    place(Operation::ChangePassword, Method::POST, "/api/user/password", Authentication::Token),
 ];
 
 const fn place(
@@ -85,20 +50,12 @@ const fn place(
     path: &'static str,
     authentication: Authentication,
 ) -> Place {
-    Place {
-        operation,
-        method,
-        path,
-        authentication,
-    }
+    Place { operation, method, path, authentication }
 }
 
 /// `sendType` of `/api/sms`. "4" (WeChat) exists and has no counterpart in the model.
-const SEND_TYPES: &[(&str, Purpose)] = &[
-    ("0", Purpose::Register),
-    ("1", Purpose::ResetPassword),
-    ("3", Purpose::DeleteAccount),
-];
+const SEND_TYPES: &[(&str, Purpose)] =
+    &[("0", Purpose::Register), ("1", Purpose::ResetPassword), ("3", Purpose::DeleteAccount)];
 
 /// `user.lang` and the languages that it stands for.
 const LANGUAGES: &[(&str, &str)] = &[("cn", "zh-CN"), ("en", "en")];
@@ -124,10 +81,7 @@ const FIELD_NAMES: &[(&str, Option<Operation>, &str)] = &[
 
 fn wire_name(field: &str, operation: Option<Operation>) -> &str {
     let fits = |of: &Option<Operation>| of.is_none() || *of == operation;
-    FIELD_NAMES
-        .iter()
-        .find(|(name, of, _)| *name == field && fits(of))
-        .map_or(field, |(_, _, wire)| wire)
+    FIELD_NAMES.iter().find(|(name, of, _)| *name == field && fits(of)).map_or(field, |(_, _, wire)| wire)
 }
 
 /// The coolkit dialect.
@@ -170,10 +124,7 @@ impl Dialect for Coolkit {
         let understood = call::read(operation, head, body, reading)?;
         match authentication {
             Authentication::Signature => Ok(understood),
-            Authentication::Token => Ok(Understood {
-                proof: Proof::Token,
-                ..understood
-            }),
+            Authentication::Token => Ok(Understood { proof: Proof::Token, ..understood }),
         }
     }
 

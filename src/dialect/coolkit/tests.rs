@@ -8,10 +8,7 @@ use crate::account::{Country, PasswordForm, ProblemCode, Session};
 use crate::clock::Moment;
 use crate::dialect::{Language, Signed};
 
-const READING: Reading = Reading {
-    default_country: Country::CHINA,
-    json_depth: 64,
-};
+const READING: Reading = Reading { default_country: Country::CHINA, json_depth: 64 };
 
 #[derive(serde::Deserialize)]
 struct Example {
@@ -26,9 +23,7 @@ struct Example {
 fn examples() -> Vec<Example> {
     let all: Vec<Example> =
         serde_json::from_str(include_str!("../../../tests/fixtures/seed-examples.json")).unwrap();
-    all.into_iter()
-        .filter(|example| example.dialect == NAME)
-        .collect()
+    all.into_iter().filter(|example| example.dialect == NAME).collect()
 }
 
 fn answer_of(body: &Value) -> Response<Bytes> {
@@ -38,19 +33,13 @@ fn answer_of(body: &Value) -> Response<Bytes> {
 fn understood(example: &Example) -> Understood {
     let operation = Operation::from_name(&example.operation).unwrap();
     let Some(seed) = &example.request else {
-        return Understood {
-            call: Call::new(operation),
-            proof: Proof::None,
-        };
+        return Understood { call: Call::new(operation), proof: Proof::None };
     };
     let body = Bytes::from(seed["body"].to_string());
     let target = seed["target"].as_str().unwrap();
     let request = Request::builder().method("POST").uri(target).body(()).unwrap();
     let (head, ()) = request.into_parts();
-    assert_eq!(
-        Coolkit.claim(&head.method, head.uri.path()),
-        Claim::Operation(operation)
-    );
+    assert_eq!(Coolkit.claim(&head.method, head.uri.path()), Claim::Operation(operation));
     Coolkit.read_call(operation, &head, &body, READING).unwrap()
 }
 
@@ -84,20 +73,10 @@ fn each_printed_answer_is_read_and_written_again() {
         };
         assert_eq!(written.status(), StatusCode::OK);
         if example.emit.as_deref() == Some("meaning") {
-            assert_eq!(
-                Coolkit.read_answer(call, &written, READING),
-                read,
-                "{}",
-                example.name
-            );
+            assert_eq!(Coolkit.read_answer(call, &written, READING), read, "{}", example.name);
         } else {
             // Equal as text: members stand in the documents' order.
-            assert_eq!(
-                std::str::from_utf8(written.body()).unwrap(),
-                seed.to_string(),
-                "{}",
-                example.name
-            );
+            assert_eq!(std::str::from_utf8(written.body()).unwrap(), seed.to_string(), "{}", example.name);
         }
     }
 }
@@ -131,10 +110,7 @@ fn numbers_that_mean_different_things_are_told_apart_by_operation() {
     use Operation as O;
     let read = |operation, error: Value| {
         let body = json!({"error": error, "msg": "x"});
-        Coolkit
-            .read_answer(&Call::new(operation), &answer_of(&body), READING)
-            .unwrap_err()
-            .code
+        Coolkit.read_answer(&Call::new(operation), &answer_of(&body), READING).unwrap_err().code
     };
     for (operation, error, code) in [
         (O::SendCode, json!(401), ProblemCode::AccountNotFound),
@@ -156,20 +132,14 @@ fn what_a_problem_says_reads_back_as_it_or_as_what_shares_its_number() {
     for operation in Operation::ALL {
         for code in P::ALL {
             let call = Call::new(*operation);
-            let understood = Understood {
-                call,
-                proof: Proof::None,
-            };
+            let understood = Understood { call, proof: Proof::None };
             let mut problem = Problem::new(*code).region("eu");
             problem.operation = Some(*operation);
             let written = Coolkit.write_problem(&asked(&understood), &problem);
             let members: Value = serde_json::from_slice(written.body()).unwrap();
             assert_eq!(members["msg"], members["info"]);
             assert!(members["error"].is_i64() && !members["msg"].as_str().unwrap().is_empty());
-            let read = Coolkit
-                .read_answer(&understood.call, &written, READING)
-                .unwrap_err()
-                .code;
+            let read = Coolkit.read_answer(&understood.call, &written, READING).unwrap_err().code;
             let shares = matches!(
                 (code, read),
                 (
@@ -177,29 +147,14 @@ fn what_a_problem_says_reads_back_as_it_or_as_what_shares_its_number() {
                     P::InvalidRequest
                 ) | (P::AccountPendingReview, P::AccountInactive | P::TokenInvalid)
                     | (P::AccountInactive, P::TokenInvalid)
-                    | (
-                        P::AccountBlocked | P::AccountLocked | P::RegistrationClosed,
-                        P::NotPermitted
-                    )
+                    | (P::AccountBlocked | P::AccountLocked | P::RegistrationClosed, P::NotPermitted)
                     | (P::IdentityAlreadyBound, P::AccountExists)
                     | (P::CodeExpired, P::CodeInvalid)
-                    | (
-                        P::RateLimited | P::SendTooFrequent,
-                        P::RateLimited | P::SendTooFrequent
-                    )
-                    | (
-                        P::CredentialsInvalid,
-                        P::AccountNotFound | P::TokenInvalid | P::Internal
-                    )
-                    | (
-                        P::TokenInvalid,
-                        P::AccountNotFound | P::CredentialsInvalid | P::Internal
-                    )
+                    | (P::RateLimited | P::SendTooFrequent, P::RateLimited | P::SendTooFrequent)
+                    | (P::CredentialsInvalid, P::AccountNotFound | P::TokenInvalid | P::Internal)
+                    | (P::TokenInvalid, P::AccountNotFound | P::CredentialsInvalid | P::Internal)
             );
-            assert!(
-                read == *code || shares || read == P::Internal,
-                "{operation:?} {code:?} {read:?}"
-            );
+            assert!(read == *code || shares || read == P::Internal, "{operation:?} {code:?} {read:?}");
         }
     }
 }
@@ -222,24 +177,13 @@ fn what_clients_send_in_the_wild_is_understood() {
     for (name, value) in changes {
         let mut body = base.clone();
         body[name] = value.clone();
-        let head = Request::builder()
-            .header("content-type", "text/plain;charset=UTF-8")
-            .body(())
-            .unwrap();
+        let head = Request::builder().header("content-type", "text/plain;charset=UTF-8").body(()).unwrap();
         let (head, ()) = head.into_parts();
         let body = Bytes::from(body.to_string());
-        let Understood { call, proof } = Coolkit
-            .read_call(Operation::Login, &head, &body, READING)
-            .unwrap();
-        assert_eq!(
-            call.phone.as_ref().unwrap().e164(),
-            "+8613123456789",
-            "{name} {value}"
-        );
+        let Understood { call, proof } = Coolkit.read_call(Operation::Login, &head, &body, READING).unwrap();
+        assert_eq!(call.phone.as_ref().unwrap().e164(), "+8613123456789", "{name} {value}");
         assert_eq!(call.password_form, PasswordForm::Plain);
-        let Proof::Signature(Signed { time, .. }) = proof else {
-            panic!("unsigned")
-        };
+        let Proof::Signature(Signed { time, .. }) = proof else { panic!("unsigned") };
         assert_eq!(time, Moment::from_seconds(1_558_004_249), "{name} {value}");
     }
 }
@@ -249,15 +193,8 @@ fn send_types_name_purposes_and_wechat_is_not_supported() {
     let send = |send_type: Value, to: Value| {
         let (head, ()) = Request::new(()).into_parts();
         let mut body = json!({"appid": "a", "nonce": "1", "ts": 1, "sendType": send_type});
-        body.as_object_mut()
-            .unwrap()
-            .extend(to.as_object().unwrap().clone());
-        Coolkit.read_call(
-            Operation::SendCode,
-            &head,
-            &Bytes::from(body.to_string()),
-            READING,
-        )
+        body.as_object_mut().unwrap().extend(to.as_object().unwrap().clone());
+        Coolkit.read_call(Operation::SendCode, &head, &Bytes::from(body.to_string()), READING)
     };
     let phone = json!({"to": "+8613123456789"});
     for (send_type, purpose) in SEND_TYPES {
@@ -272,25 +209,15 @@ fn send_types_name_purposes_and_wechat_is_not_supported() {
 
 #[test]
 fn the_api_key_of_an_account_without_one_stays_the_same() {
-    let understood = Understood {
-        call: Call::new(Operation::Login),
-        proof: Proof::None,
-    };
+    let understood = Understood { call: Call::new(Operation::Login), proof: Proof::None };
     let session = Session {
         access_token: "at".into(),
         expires_in: None,
         refresh_token: None,
         refresh_expires_in: None,
     };
-    let account = crate::account::Account {
-        id: Some("7".to_owned()),
-        ..Default::default()
-    };
-    let reply = Reply {
-        account: Some(account),
-        session: Some(session),
-        ..Reply::default()
-    };
+    let account = crate::account::Account { id: Some("7".to_owned()), ..Default::default() };
+    let reply = Reply { account: Some(account), session: Some(session), ..Reply::default() };
     let written = Coolkit.write_reply(&asked(&understood), &reply).unwrap();
     let body: Value = serde_json::from_slice(written.body()).unwrap();
     assert_eq!(body["rt"], "");

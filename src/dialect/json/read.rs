@@ -36,12 +36,7 @@ pub enum JsonError {
 /// When it is no UTF-8, no JSON, nests too deep, or has a name twice in one object.
 pub fn parse(bytes: &[u8], depth: usize) -> Result<Value<'_>, JsonError> {
     let text = std::str::from_utf8(bytes).map_err(|error| JsonError::NotUtf8(error.valid_up_to()))?;
-    let mut reader = Reader {
-        text,
-        position: 0,
-        depth,
-        levels_left: depth,
-    };
+    let mut reader = Reader { text, position: 0, depth, levels_left: depth };
     reader.skip_space();
     let value = reader.value()?;
     reader.skip_space();
@@ -106,10 +101,7 @@ impl<'a> Reader<'a> {
         &mut self,
         read: impl FnOnce(&mut Self) -> Result<Value<'a>, JsonError>,
     ) -> Result<Value<'a>, JsonError> {
-        self.levels_left = self
-            .levels_left
-            .checked_sub(1)
-            .ok_or(JsonError::TooDeep(self.depth))?;
+        self.levels_left = self.levels_left.checked_sub(1).ok_or(JsonError::TooDeep(self.depth))?;
         self.position += 1;
         self.skip_space();
         let value = read(self);
@@ -135,25 +127,21 @@ impl<'a> Reader<'a> {
             self.skip_space();
             let start = self.position;
             let value = self.value()?;
-            members.push(Member {
-                name,
-                value,
-                raw: self.since(start),
-            });
+            members.push(Member { name, value, raw: self.since(start) });
             if self.at_end_of_list(b'}')? {
                 return Ok(Value::Object(Object { members }));
             }
         }
     }
 
-    fn seen(members: &[Member<'a>], names: &mut HashSet<Cow<'a, str>>, name: &Cow<'a, str>) -> bool {
+    fn seen(members: &[Member<'a>], names: &mut HashSet<Cow<'a, str>>, name: &str) -> bool {
         if members.len() < SMALL_OBJECT {
-            return members.iter().any(|member| member.name == *name);
+            return members.iter().any(|member| member.name == name);
         }
         if names.is_empty() {
             names.extend(members.iter().map(|member| member.name.clone()));
         }
-        !names.insert(name.clone())
+        !names.insert(Cow::Owned(name.to_owned()))
     }
 
     fn array(&mut self) -> Result<Value<'a>, JsonError> {
@@ -326,16 +314,10 @@ mod tests {
 
     #[test]
     fn members_keep_order_text_and_raw_form() {
-        let value = parse(
-            br#" {"b": 1.50e3, "a":"\u0031\ud83d\ude00/", "n":null, "o":{"x":[true, 2]}} "#,
-            8,
-        )
-        .unwrap();
+        let value = parse(br#" {"b": 1.50e3, "a":"\u0031\ud83d\ude00/", "n":null, "o":{"x":[true, 2]}} "#, 8)
+            .unwrap();
         let object = value.as_object().unwrap();
-        let names: Vec<_> = object
-            .iter()
-            .map(|member| (member.name.as_ref(), member.raw))
-            .collect();
+        let names: Vec<_> = object.iter().map(|member| (member.name.as_ref(), member.raw)).collect();
         assert_eq!(names[0], ("b", "1.50e3"));
         assert_eq!(names[3], ("o", r#"{"x":[true, 2]}"#));
         assert_eq!(object.value("a").unwrap().as_str(), Some("1😀/"));
@@ -345,10 +327,7 @@ mod tests {
     #[test]
     fn big_numbers_keep_every_digit() {
         let value = parse(b"[123456789012345678901234567890.123456789]", 1).unwrap();
-        assert_eq!(
-            value,
-            Value::Array(vec![Value::Number("123456789012345678901234567890.123456789")])
-        );
+        assert_eq!(value, Value::Array(vec![Value::Number("123456789012345678901234567890.123456789")]));
     }
 
     #[test]
@@ -361,10 +340,7 @@ mod tests {
         assert_eq!(error("[1,]"), JsonError::Unexpected(3));
         assert_eq!(error("1 2"), JsonError::Unexpected(2));
         assert_eq!(parse(b"\"\xff\"", 4), Err(JsonError::NotUtf8(1)));
-        assert_eq!(
-            parse("[".repeat(1000).as_bytes(), 64),
-            Err(JsonError::TooDeep(64))
-        );
+        assert_eq!(parse("[".repeat(1000).as_bytes(), 64), Err(JsonError::TooDeep(64)));
     }
 
     #[test]
@@ -387,8 +363,7 @@ mod tests {
             }
             (Value::Object(a), serde_json::Value::Object(b)) => {
                 a.members.len() == b.len()
-                    && a.iter()
-                        .all(|m| b.get(m.name.as_ref()).is_some_and(|b| same(&m.value, b)))
+                    && a.iter().all(|m| b.get(m.name.as_ref()).is_some_and(|b| same(&m.value, b)))
             }
             _ => false,
         }

@@ -85,10 +85,7 @@ pub struct Object<'a> {
 impl<'a> Object<'a> {
     /// The value of a member.
     pub fn value(&self, name: &str) -> Option<&Value<'a>> {
-        self.members
-            .iter()
-            .find(|member| member.name == name)
-            .map(|member| &member.value)
+        self.members.iter().find(|member| member.name == name).map(|member| &member.value)
     }
 
     /// The value of a member, unless it is `null` or `""`.

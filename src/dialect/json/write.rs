@@ -118,18 +118,12 @@ mod tests {
     #[test]
     fn members_stand_in_the_order_of_writing() {
         let mut writer = ObjectWriter::new();
-        writer
-            .integer("error", 400)
-            .string("msg", "a\"b")
-            .object("o", |o| {
-                o.null("n").bool("b", true);
-            });
+        writer.integer("error", 400).string("msg", "a\"b").object("o", |o| {
+            o.null("n").bool("b", true);
+        });
         writer.object("empty", |_| {}).raw("x", "1.10");
         let text = String::from_utf8(writer.finish()).unwrap();
-        assert_eq!(
-            text,
-            r#"{"error":400,"msg":"a\"b","o":{"n":null,"b":true},"empty":{},"x":1.10}"#
-        );
+        assert_eq!(text, r#"{"error":400,"msg":"a\"b","o":{"n":null,"b":true},"empty":{},"x":1.10}"#);
     }
 
     proptest! {
