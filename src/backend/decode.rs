@@ -3,7 +3,7 @@
 
 use super::json::Json;
 use crate::account::{
-    Call, Captcha, Channel, Email, Federated, NotAPhone, NotAnEmail, Operation, PasswordForm, Phone, Problem,
+    Call, Captcha, Channel, Email, Federated, NotAPhone, Operation, PasswordForm, Phone, Problem,
     Purpose, Secret, Verification,
 };
 
@@ -103,7 +103,8 @@ pub(super) fn phone(value: &Json) -> Result<Phone, Problem> {
 /// Reads an e-mail address.
 pub(super) fn email(value: &Json) -> Result<Email, Problem> {
     let text = text("email", value, 3, 254)?;
-    Email::parse(&text).map_err(|NotAnEmail| Problem::invalid("email", "must be an e-mail address"))
+    let read = Email::parse(&text).ok().filter(|_| text.trim() == text);
+    read.ok_or_else(|| Problem::invalid("email", "must be an e-mail address"))
 }
 
 fn username(value: &Json) -> Result<String, Problem> {
