@@ -1,12 +1,23 @@
-"""Logs the schema fuzzer in, so that operations behind a session are really reached.
+"""Lets the schema fuzzer reach what a schema can't know: sessions, and codes that were sent.
 
-Each test case gets a session of its own, since logging out is one of the operations.
+Each test case gets a session of its own, since logging out is one of the operations. Codes are
+read from the outbox file that DRAGOMAN_OUTBOX names.
 """
 
+import json
+import os
+import pathlib
 import uuid
 
 import requests
 import schemathesis
+from schemathesis.generation import GenerationMode
+
+CODE_PURPOSES = {
+    "/v1/accounts": "register",
+    "/v1/sessions": "login",
+    "/v1/password-resets": "reset_password",
+}
 
 
 @schemathesis.auth(refresh_interval=None)
@@ -21,3 +32,24 @@ class FreshSession:
     def set(self, case, data, context):
         case.headers = case.headers or {}
         case.headers["Authorization"] = f"Bearer {data}"
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    """Presents a code that was really sent, where the outbox holds one, so that codes are also accepted."""
+    outbox = pathlib.Path(os.environ.get("DRAGOMAN_OUTBOX", ""))
+    purpose = CODE_PURPOSES.get(case.operation.path)
+    body = case.body
+    well_formed = case.meta is not None and case.meta.generation.mode == GenerationMode.POSITIVE
+    if not (outbox.is_file() and purpose and well_formed and isinstance(body, dict)):
+        return
+    identity = next((name for name in ("phone", "email") if isinstance(body.get(name), str)), None)
+    if identity is None or not isinstance(body.get("verification"), dict):
+        return
+    channel = "sms" if identity == "phone" else "email"
+    for line in reversed(outbox.read_text().splitlines()):
+        message = json.loads(line)
+        if (message["channel"], message["purpose"]) == (channel, purpose):
+            body[identity] = message["to"]
+            body["verification"] = {"code": message["code"]}
+            return

@@ -47,7 +47,7 @@ pub fn restore(source: &Path, database: &Path) -> Result<(), BackendError> {
             finding,
         });
     }
-    let mut target = schema::open_writer(database, MIGRATIONS)?;
+    let mut target = schema::open_target(database)?;
     transfer(&copy, &mut target, i32::MAX).map_err(|error| sqlite_error(database, error))?;
     drop(target);
     schema::open_writer(database, MIGRATIONS).map(drop)
@@ -94,7 +94,12 @@ fn transfer(source: &Connection, target: &mut Connection, pages: i32) -> rusqlit
                 patience -= 1;
                 thread::sleep(PAUSE);
             }
-            _ => return Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None)),
+            _ => {
+                return Err(rusqlite::Error::SqliteFailure(
+                    ffi::Error::new(ffi::SQLITE_BUSY),
+                    None,
+                ));
+            }
         }
     }
 }

@@ -99,9 +99,8 @@ impl Database {
     /// Moves everything from the write-ahead log into the database file.
     pub(super) async fn checkpoint(&self) -> Result<(), BackendError> {
         let writer = self.writer.clone().lock_owned().await;
-        let done = spawn_blocking(move || {
-            writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()))
-        });
+        let done =
+            spawn_blocking(move || writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(())));
         match done.await {
             Ok(result) => result.map_err(|source| sqlite_error(&self.path, source)),
             Err(_) => Err(self.lost()),

@@ -3,8 +3,8 @@
 
 use super::json::Json;
 use crate::account::{
-    Call, Captcha, Channel, Email, Federated, NotAPhone, Operation, PasswordForm, Phone, Problem,
-    Purpose, Secret, Verification,
+    Call, Captcha, Channel, Email, Federated, NotAPhone, Operation, PasswordForm, Phone, Problem, Purpose,
+    Secret, Verification,
 };
 
 /// Characters that any text may have, where nothing smaller is said.
@@ -17,12 +17,35 @@ fn members_of(operation: Operation) -> &'static [&'static str] {
     match operation {
         Operation::SendCode => &["channel", "phone", "email", "purpose", "captcha", "code_length"],
         Operation::Register => &[
-            "username", "phone", "email", "password", "password_form", "verification", "captcha", "nickname",
-            "avatar_url", "invite_code", "reason", "federated", "bind_token", "client", "extensions",
+            "username",
+            "phone",
+            "email",
+            "password",
+            "password_form",
+            "verification",
+            "captcha",
+            "nickname",
+            "avatar_url",
+            "invite_code",
+            "reason",
+            "federated",
+            "bind_token",
+            "client",
+            "extensions",
         ],
         Operation::Login | Operation::LoginCode => &[
-            "username", "phone", "email", "identifier", "password", "password_form", "verification", "captcha",
-            "federated", "bind_token", "client", "extensions",
+            "username",
+            "phone",
+            "email",
+            "identifier",
+            "password",
+            "password_form",
+            "verification",
+            "captcha",
+            "federated",
+            "bind_token",
+            "client",
+            "extensions",
         ],
         Operation::ResetPassword => &["phone", "email", "verification", "new_password", "password_form"],
         Operation::ChangePassword => &["old_password", "verification", "new_password", "password_form"],
@@ -78,7 +101,8 @@ fn read_member(call: &mut Call, name: &'static str, value: &Json) -> Result<(), 
 }
 
 fn check_password_form(call: &Call) -> Result<(), Problem> {
-    let is_md5 = |text: &str| text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let is_md5 =
+        |text: &str| text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     let passwords = [
         ("password", &call.password),
         ("new_password", &call.new_password),
@@ -87,7 +111,10 @@ fn check_password_form(call: &Call) -> Result<(), Problem> {
     for (name, password) in passwords {
         let Some(password) = password else { continue };
         if call.password_form == PasswordForm::Md5Hex && !is_md5(password.expose()) {
-            return Err(Problem::invalid(name, "must be 32 lower-case hexadecimal digits in the form md5_hex"));
+            return Err(Problem::invalid(
+                name,
+                "must be 32 lower-case hexadecimal digits in the form md5_hex",
+            ));
         }
     }
     Ok(())
@@ -96,8 +123,12 @@ fn check_password_form(call: &Call) -> Result<(), Problem> {
 /// Reads a phone, which must be in E.164.
 pub(super) fn phone(value: &Json) -> Result<Phone, Problem> {
     let text = text("phone", value, 1, 64)?;
-    Phone::from_e164(&text)
-        .map_err(|NotAPhone| Problem::invalid("phone", "must be a possible number in E.164, such as +8613800138001"))
+    Phone::from_e164(&text).map_err(|NotAPhone| {
+        Problem::invalid(
+            "phone",
+            "must be a possible number in E.164, such as +8613800138001",
+        )
+    })
 }
 
 /// Reads an e-mail address.
@@ -111,7 +142,10 @@ fn username(value: &Json) -> Result<String, Problem> {
     let text = text("username", value, 1, MAX_NAME)?;
     let text = text.trim();
     if text.is_empty() || text.chars().any(char::is_control) {
-        return Err(Problem::invalid("username", "must have a visible character and no control characters"));
+        return Err(Problem::invalid(
+            "username",
+            "must have a visible character and no control characters",
+        ));
     }
     Ok(text.to_owned())
 }
@@ -160,7 +194,9 @@ struct Nested<'a>(&'a [(String, Json)]);
 impl Nested<'_> {
     fn value(&self, name: &str) -> Option<&Json> {
         let found = self.0.iter().find(|(member, _)| member == name);
-        found.map(|(_, value)| value).filter(|value| **value != Json::Null)
+        found
+            .map(|(_, value)| value)
+            .filter(|value| **value != Json::Null)
     }
 
     fn text(&self, path: &'static str) -> Result<Option<String>, Problem> {
@@ -230,10 +266,14 @@ fn client(call: &mut Call, value: &Json) -> Result<(), Problem> {
 fn extensions(call: &mut Call, value: &Json) -> Result<(), Problem> {
     for (dialect, members) in object(value, "extensions")? {
         let Json::Object(members) = members else {
-            return Err(Problem::invalid("extensions", "must hold an object for each dialect"));
+            return Err(Problem::invalid(
+                "extensions",
+                "must hold an object for each dialect",
+            ));
         };
         for (path, value) in members {
-            call.extensions.keep(dialect, path.as_str(), without_secrets(value).to_text());
+            call.extensions
+                .keep(dialect, path.as_str(), without_secrets(value).to_text());
         }
     }
     Ok(())
@@ -245,7 +285,10 @@ fn without_secrets(value: &Json) -> Json {
         Json::Array(items) => Json::Array(items.iter().map(without_secrets).collect()),
         Json::Object(members) => {
             let open = members.iter().filter(|(name, _)| !is_secret(name));
-            Json::Object(open.map(|(name, value)| (name.clone(), without_secrets(value))).collect())
+            Json::Object(
+                open.map(|(name, value)| (name.clone(), without_secrets(value)))
+                    .collect(),
+            )
         }
         other => other.clone(),
     }

@@ -277,7 +277,9 @@ impl<'a> Reader<'a> {
             }
             self.digits()?;
         }
-        Ok(Json::Number(self.text.get(start..self.at).unwrap_or_default().to_owned()))
+        Ok(Json::Number(
+            self.text.get(start..self.at).unwrap_or_default().to_owned(),
+        ))
     }
 }
 

@@ -189,7 +189,10 @@ impl Upstream for Backend {
         let call = tokio::spawn(async move { backend.handle(request).await });
         match timeout_at(deadline, call).await {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(_)) => Ok(answer::problem_response(&Problem::new(ProblemCode::Internal), None)),
+            Ok(Err(_)) => Ok(answer::problem_response(
+                &Problem::new(ProblemCode::Internal),
+                None,
+            )),
             Err(_) => Err(Failure {
                 kind: FailureKind::AnswerTimeout,
                 delivered: true,

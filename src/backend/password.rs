@@ -67,8 +67,7 @@ impl Passwords {
         let params = Params::new(cost.memory_kib, cost.passes, 1, None)
             .map_err(|error| BackendError::PasswordCost(error.to_string()))?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        let dummy =
-            hash_with(&argon2, b"").map_err(|error| BackendError::PasswordCost(error.to_string()))?;
+        let dummy = hash_with(&argon2, b"").map_err(|error| BackendError::PasswordCost(error.to_string()))?;
         let cores = thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
             argon2,
@@ -144,6 +143,7 @@ mod tests {
         assert!(passwords.verify(md5.clone(), Some(hash.clone())).await.unwrap());
         assert!(!passwords.verify(wrong, Some(hash)).await.unwrap());
         assert!(!passwords.verify(md5, None).await.unwrap());
+        assert!(passwords.dummy.starts_with("$argon2id$v=19$m=8,t=1,p=1$"));
     }
 
     #[test]

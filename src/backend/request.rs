@@ -72,7 +72,10 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<&[u8]>, Prob
     let key = value.as_bytes();
     let visible = key.iter().all(|byte| (b'!'..=b'~').contains(byte));
     if values.next().is_some() || key.is_empty() || key.len() > MAX_KEY || !visible {
-        return Err(Problem::invalid("Idempotency-Key", "must be one text of 1 to 255 visible ASCII characters"));
+        return Err(Problem::invalid(
+            "Idempotency-Key",
+            "must be one text of 1 to 255 visible ASCII characters",
+        ));
     }
     Ok(Some(key))
 }
@@ -136,10 +139,19 @@ mod tests {
 
     #[test]
     fn only_json_in_utf8_is_json() {
-        for good in ["application/json", "Application/JSON; charset=\"UTF-8\"", "application/json;v=1"] {
+        for good in [
+            "application/json",
+            "Application/JSON; charset=\"UTF-8\"",
+            "application/json;v=1",
+        ] {
             assert!(is_json(&headers("content-type", &[good])), "{good}");
         }
-        for bad in ["", "text/plain", "application/json; charset=gbk", "application/jsonp"] {
+        for bad in [
+            "",
+            "text/plain",
+            "application/json; charset=gbk",
+            "application/jsonp",
+        ] {
             assert!(!is_json(&headers("content-type", &[bad])), "{bad}");
         }
     }
@@ -148,7 +160,13 @@ mod tests {
     fn a_token_stands_once_behind_bearer() {
         let token = |values: &[&'static str]| access_token(&headers("authorization", values));
         assert_eq!(token(&["bearer  abc"]).unwrap(), Secret::from("abc"));
-        for bad in [&["Basic abc"][..], &["Bearer "], &["Bearer"], &["Bearer a", "Bearer b"], &[]] {
+        for bad in [
+            &["Basic abc"][..],
+            &["Bearer "],
+            &["Bearer"],
+            &["Bearer a", "Bearer b"],
+            &[],
+        ] {
             assert_eq!(token(bad).unwrap_err().code, ProblemCode::TokenInvalid, "{bad:?}");
         }
     }

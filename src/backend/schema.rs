@@ -41,23 +41,20 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, BackendError> {
         .map_err(|source| sqlite_error(path, source))
 }
 
+/// Opens the file to be overwritten by a copy: it may be missing or of a later version.
+pub(super) fn open_target(path: &Path) -> Result<Connection, BackendError> {
+    create_private(path)?;
+    let connection = Connection::open(path).map_err(|source| sqlite_error(path, source))?;
+    check_ours(&connection, path)?;
+    configure(&connection).map_err(|source| sqlite_error(path, source))?;
+    Ok(connection)
+}
+
 /// Refuses a file of something else and one of a later version, before anything is written to it.
 /// Answers its schema version.
-pub(super) fn check_origin(
-    connection: &Connection,
-    path: &Path,
-    known: usize,
-) -> Result<i64, BackendError> {
-    let number = |sql| {
-        connection
-            .query_row(sql, (), |row| row.get::<_, i64>(0))
-            .map_err(|source| sqlite_error(path, source))
-    };
-    let tables = number("SELECT count(*) FROM sqlite_schema")?;
-    if tables > 0 && number("PRAGMA application_id")? != APPLICATION_ID {
-        return Err(BackendError::Foreign(path.to_owned()));
-    }
-    let found = number("PRAGMA user_version")?;
+pub(super) fn check_origin(connection: &Connection, path: &Path, known: usize) -> Result<i64, BackendError> {
+    check_ours(connection, path)?;
+    let found = number(connection, path, "PRAGMA user_version")?;
     let known = known as i64;
     if found > known {
         return Err(BackendError::NewerSchema {
@@ -67,6 +64,20 @@ pub(super) fn check_origin(
         });
     }
     Ok(found)
+}
+
+fn check_ours(connection: &Connection, path: &Path) -> Result<(), BackendError> {
+    let tables = number(connection, path, "SELECT count(*) FROM sqlite_schema")?;
+    if tables > 0 && number(connection, path, "PRAGMA application_id")? != APPLICATION_ID {
+        return Err(BackendError::Foreign(path.to_owned()));
+    }
+    Ok(())
+}
+
+fn number(connection: &Connection, path: &Path, sql: &str) -> Result<i64, BackendError> {
+    connection
+        .query_row(sql, (), |row| row.get(0))
+        .map_err(|source| sqlite_error(path, source))
 }
 
 pub(super) fn sqlite_error(path: &Path, source: rusqlite::Error) -> BackendError {

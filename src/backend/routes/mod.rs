@@ -15,23 +15,29 @@ use super::answer::{Answer, problem_response};
 use super::error::StoreError;
 use super::json::Json;
 use super::request;
+use super::store::Destination;
 use super::store::accounts::{self as account_store, AccountRow};
 use super::store::idempotency::Attempt;
 use super::store::sessions::{self as session_store, Opened, Tokens};
-use super::store::Destination;
 use crate::account::{Call, Operation, Problem, ProblemCode, Secret, Verification};
 
 /// The resources, the methods that each takes, and what they ask for.
-const ROUTES: &[(&str, &[(Method, Operation)])] = &[
+pub(super) const ROUTES: &[(&str, &[(Method, Operation)])] = &[
     ("/v1/verification-codes", &[(Method::POST, Operation::SendCode)]),
     ("/v1/accounts", &[(Method::POST, Operation::Register)]),
     ("/v1/sessions", &[(Method::POST, Operation::Login)]),
     ("/v1/password-resets", &[(Method::POST, Operation::ResetPassword)]),
     (
         "/v1/accounts/me",
-        &[(Method::GET, Operation::WhoAmI), (Method::PATCH, Operation::ChangeName)],
+        &[
+            (Method::GET, Operation::WhoAmI),
+            (Method::PATCH, Operation::ChangeName),
+        ],
     ),
-    ("/v1/accounts/me/password", &[(Method::PUT, Operation::ChangePassword)]),
+    (
+        "/v1/accounts/me/password",
+        &[(Method::PUT, Operation::ChangePassword)],
+    ),
     ("/v1/sessions/refresh", &[(Method::POST, Operation::Refresh)]),
     ("/v1/sessions/current", &[(Method::DELETE, Operation::LogOut)]),
     ("/v1/region", &[(Method::GET, Operation::Region)]),
@@ -89,7 +95,11 @@ async fn authenticate(state: &State, request: &Request<Bytes>) -> Result<(Opened
 }
 
 /// The request's `Idempotency-Key`, tied to its operation and body.
-fn attempt(state: &State, operation: Operation, request: &Request<Bytes>) -> Result<Option<Attempt>, Problem> {
+fn attempt(
+    state: &State,
+    operation: Operation,
+    request: &Request<Bytes>,
+) -> Result<Option<Attempt>, Problem> {
     let key = request::idempotency_key(request.headers())?;
     Ok(key.map(|key| Attempt::new(&state.key, operation.name(), key, request.body())))
 }
@@ -124,7 +134,9 @@ fn only_proof(
         (Some(password), None) => Ok(Proof::Password(password)),
         (None, Some(verification)) => Ok(Proof::Code(verification)),
         (None, None) => Err(Problem::missing(name)),
-        (Some(_), Some(_)) => Err(Problem::malformed(format!("give {name} or verification, not both"))),
+        (Some(_), Some(_)) => Err(Problem::malformed(format!(
+            "give {name} or verification, not both"
+        ))),
     }
 }
 

@@ -34,6 +34,9 @@ fn check_calling_code(text: &str) -> Result<(), Problem> {
         && !text.starts_with('0');
     match good {
         true => Ok(()),
-        false => Err(Problem::invalid("country_calling_code", "must be 1 to 3 digits, such as 86")),
+        false => Err(Problem::invalid(
+            "country_calling_code",
+            "must be 1 to 3 digits, such as 86",
+        )),
     }
 }

@@ -35,9 +35,8 @@ enum Name {
 
 impl Name {
     fn of(state: &State, call: &Call) -> Result<Self, Problem> {
-        let identifier = |text: &String| {
-            Self::Identifier(text.clone(), Identifier::classify(text, state.default_country))
-        };
+        let identifier =
+            |text: &String| Self::Identifier(text.clone(), Identifier::classify(text, state.default_country));
         let phone = |phone: &_| Self::Destination(Destination::Phone(Clone::clone(phone)));
         let email = |email: &_| Self::Destination(Destination::Email(Clone::clone(email)));
         let mut given = [
@@ -50,8 +49,12 @@ impl Name {
         .flatten();
         match (given.next(), given.next()) {
             (Some(name), None) => Ok(name),
-            (None, _) => Err(Problem::malformed("username, phone, email or identifier is missing")),
-            (Some(_), Some(_)) => Err(Problem::malformed("give one of username, phone, email and identifier")),
+            (None, _) => Err(Problem::malformed(
+                "username, phone, email or identifier is missing",
+            )),
+            (Some(_), Some(_)) => Err(Problem::malformed(
+                "give one of username, phone, email and identifier",
+            )),
         }
     }
 

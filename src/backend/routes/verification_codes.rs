@@ -64,12 +64,18 @@ fn destination(call: &Call, channel: Channel) -> Result<Destination, Problem> {
 }
 
 /// Refuses a code that could not be used for what it is asked for.
-fn check_purpose(connection: &Connection, destination: &Destination, purpose: Purpose) -> Result<(), StoreError> {
+fn check_purpose(
+    connection: &Connection,
+    destination: &Destination,
+    purpose: Purpose,
+) -> Result<(), StoreError> {
     let known = accounts::by_destination(connection, destination)?.is_some();
     let field = destination.field();
     match (purpose, known) {
         (Purpose::Register, true) => Err(Problem::new(ProblemCode::AccountExists).field(field).into()),
-        (Purpose::Bind, true) => Err(Problem::new(ProblemCode::IdentityAlreadyBound).field(field).into()),
+        (Purpose::Bind, true) => Err(Problem::new(ProblemCode::IdentityAlreadyBound)
+            .field(field)
+            .into()),
         (Purpose::ResetPassword | Purpose::ChangePassword | Purpose::DeleteAccount, false) => {
             Err(ProblemCode::AccountNotFound.into())
         }

@@ -72,7 +72,10 @@ impl AccountRow {
 
     /// Where codes for this account go, the phone first.
     pub(in crate::backend) fn destinations(&self) -> Vec<Destination> {
-        let phone = self.phone.as_deref().and_then(|phone| Phone::from_e164(phone).ok());
+        let phone = self
+            .phone
+            .as_deref()
+            .and_then(|phone| Phone::from_e164(phone).ok());
         let email = self.email.as_deref().and_then(|email| Email::parse(email).ok());
         let phone = phone.map(Destination::Phone);
         phone.into_iter().chain(email.map(Destination::Email)).collect()
@@ -239,7 +242,8 @@ pub(in crate::backend) fn rename(
     nickname: Option<&str>,
     now: Moment,
 ) -> rusqlite::Result<()> {
-    let sql = "UPDATE accounts SET username = coalesce(?2, username), username_key = coalesce(?3, username_key),
+    let sql =
+        "UPDATE accounts SET username = coalesce(?2, username), username_key = coalesce(?3, username_key),
                    nickname = coalesce(?4, nickname), updated_at = ?5 WHERE id = ?1";
     let key = username.map(username_key);
     transaction

@@ -41,7 +41,9 @@ pub(in crate::backend) fn check_pause(
         return Ok(());
     }
     let wait = (pause - since).div_ceil(1000);
-    Err(Problem::new(ProblemCode::SendTooFrequent).retry_after(wait).into())
+    Err(Problem::new(ProblemCode::SendTooFrequent)
+        .retry_after(wait)
+        .into())
 }
 
 /// Makes a code and keeps its digest.
@@ -73,7 +75,10 @@ pub(in crate::backend) fn issue(
 }
 
 /// Takes back a code that did not reach anybody.
-pub(in crate::backend) fn withdraw(transaction: &Transaction<'_>, challenge: &Secret) -> rusqlite::Result<()> {
+pub(in crate::backend) fn withdraw(
+    transaction: &Transaction<'_>,
+    challenge: &Secret,
+) -> rusqlite::Result<()> {
     transaction
         .prepare_cached("DELETE FROM codes WHERE challenge = ?1")?
         .execute([token_digest(challenge)])
@@ -100,7 +105,13 @@ pub(in crate::backend) fn spend(
     verification: &Verification,
     now: Moment,
 ) -> Result<Result<(), Problem>, StoreError> {
-    let Some(row) = newest(transaction, destinations, purpose, verification.challenge.as_ref())? else {
+    let Some(row) = newest(
+        transaction,
+        destinations,
+        purpose,
+        verification.challenge.as_ref(),
+    )?
+    else {
         return Ok(Err(ProblemCode::CodeInvalid.into()));
     };
     if row.used || row.tries_left == 0 || row.expires_at <= now.millis() {

@@ -44,7 +44,11 @@ impl Attempt {
     }
 
     /// Notes, in the transaction that does the request, that it is done.
-    pub(in crate::backend) fn remember(&self, transaction: &Transaction<'_>, now: Moment) -> rusqlite::Result<()> {
+    pub(in crate::backend) fn remember(
+        &self,
+        transaction: &Transaction<'_>,
+        now: Moment,
+    ) -> rusqlite::Result<()> {
         let expires_at = now.plus_seconds(LIFETIME_SECONDS).millis();
         transaction
             .prepare_cached("INSERT OR REPLACE INTO idempotency VALUES (?1, ?2, ?3)")?

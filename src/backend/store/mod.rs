@@ -53,7 +53,12 @@ pub(super) fn purge(transaction: &Transaction<'_>, now: Moment) -> rusqlite::Res
     const CODE_REMAINS_SECONDS: i64 = 3_600;
     let tables = [
         ("sessions", "id", "refresh_expires", now),
-        ("codes", "id", "expires_at", now.plus_seconds(-CODE_REMAINS_SECONDS)),
+        (
+            "codes",
+            "id",
+            "expires_at",
+            now.plus_seconds(-CODE_REMAINS_SECONDS),
+        ),
         ("bindings", "token", "expires_at", now),
         ("idempotency", "key", "expires_at", now),
     ];
