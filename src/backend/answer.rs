@@ -29,19 +29,11 @@ impl Answer {
     }
 
     pub(super) fn no_content() -> Self {
-        Self {
-            status: StatusCode::NO_CONTENT,
-            body: None,
-            fields: Vec::new(),
-        }
+        Self { status: StatusCode::NO_CONTENT, body: None, fields: Vec::new() }
     }
 
     fn with(status: StatusCode, body: Json) -> Self {
-        Self {
-            status,
-            body: Some(body),
-            fields: Vec::new(),
-        }
+        Self { status, body: Some(body), fields: Vec::new() }
     }
 
     /// The same, with the fields that tell how long no other code is sent.
@@ -83,10 +75,7 @@ fn problem_json(problem: &Problem) -> Json {
     let code = problem.code;
     let text = |text: &str| Json::String(text.to_owned());
     let mut members = vec![
-        (
-            "type",
-            Json::String(format!("urn:dragoman:problem:{}", code.name())),
-        ),
+        ("type", Json::String(format!("urn:dragoman:problem:{}", code.name()))),
         ("title", text(code.title())),
         ("status", Json::number(Some(code.status().into()))),
         ("detail", Json::String(problem.detail())),
@@ -95,45 +84,21 @@ fn problem_json(problem: &Problem) -> Json {
     let optional = [
         ("field", problem.field.as_deref().map(text)),
         ("reason", problem.reason.as_deref().map(text)),
-        (
-            "retry_after",
-            problem.retry_after.map(|seconds| Json::number(Some(seconds))),
-        ),
-        (
-            "attempts_left",
-            problem.attempts_left.map(|left| Json::number(Some(left.into()))),
-        ),
+        ("retry_after", problem.retry_after.map(|seconds| Json::number(Some(seconds)))),
+        ("attempts_left", problem.attempts_left.map(|left| Json::number(Some(left.into())))),
         ("region", problem.region.as_deref().map(text)),
-        (
-            "bind_token",
-            problem.bind_token.as_ref().map(|token| text(token.expose())),
-        ),
+        ("bind_token", problem.bind_token.as_ref().map(|token| text(token.expose()))),
         ("operation", problem.operation.map(Operation::name).map(text)),
     ];
-    members.extend(
-        optional
-            .into_iter()
-            .filter_map(|(name, value)| Some((name, value?))),
-    );
-    Json::Object(
-        members
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect(),
-    )
+    members.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
+    Json::Object(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
 /// The fields of the IETF httpapi draft: one send each [`RESEND_SECONDS`], the next one in `wait`.
 fn send_limit(wait: u64) -> [(HeaderName, String); 2] {
     [
-        (
-            HeaderName::from_static("ratelimit"),
-            format!("\"send\";r=0;t={wait}"),
-        ),
-        (
-            HeaderName::from_static("ratelimit-policy"),
-            format!("\"send\";q=1;w={RESEND_SECONDS}"),
-        ),
+        (HeaderName::from_static("ratelimit"), format!("\"send\";r=0;t={wait}")),
+        (HeaderName::from_static("ratelimit-policy"), format!("\"send\";q=1;w={RESEND_SECONDS}")),
     ]
 }
 

@@ -42,10 +42,7 @@ pub fn restore(source: &Path, database: &Path) -> Result<(), BackendError> {
         .query_row("PRAGMA quick_check(1)", (), |row| row.get(0))
         .map_err(|error| sqlite_error(source, error))?;
     if finding != "ok" {
-        return Err(BackendError::Damaged {
-            path: source.to_owned(),
-            finding,
-        });
+        return Err(BackendError::Damaged { path: source.to_owned(), finding });
     }
     let mut target = schema::open_target(database)?;
     transfer(&copy, &mut target, i32::MAX).map_err(|error| sqlite_error(database, error))?;
@@ -58,17 +55,9 @@ pub(super) fn copy(source: &Connection, path: &Path, target: &Path) -> Result<()
     let mut partial = target.as_os_str().to_owned();
     partial.push(".partial");
     let partial = PathBuf::from(partial);
-    let file = |source| BackendError::File {
-        path: target.to_owned(),
-        source,
-    };
+    let file = |source| BackendError::File { path: target.to_owned(), source };
     remove_if_there(&partial).map_err(file)?;
-    OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&partial)
-        .map_err(file)?;
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial).map_err(file)?;
     let copied = Connection::open(&partial)
         .and_then(|mut connection| transfer(source, &mut connection, PAGES_A_STEP))
         .map_err(|error| sqlite_error(path, error));
@@ -95,10 +84,7 @@ fn transfer(source: &Connection, target: &mut Connection, pages: i32) -> rusqlit
                 thread::sleep(PAUSE);
             }
             _ => {
-                return Err(rusqlite::Error::SqliteFailure(
-                    ffi::Error::new(ffi::SQLITE_BUSY),
-                    None,
-                ));
+                return Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None));
             }
         }
     }

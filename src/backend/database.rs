@@ -29,9 +29,7 @@ impl Database {
     pub(super) fn open(path: &Path) -> Result<(Self, DigestKey), BackendError> {
         let writer = schema::open_writer(path, MIGRATIONS)?;
         let key = store::digest_key(&writer).map_err(|source| sqlite_error(path, source))?;
-        let readers = (0..READERS)
-            .map(|_| schema::open_reader(path))
-            .collect::<Result<Vec<_>, _>>()?;
+        let readers = (0..READERS).map(|_| schema::open_reader(path)).collect::<Result<Vec<_>, _>>()?;
         let database = Self {
             path: path.to_owned(),
             writer: Arc::new(AsyncMutex::new(writer)),
@@ -76,10 +74,7 @@ impl Database {
                 None => schema::open_reader(&path).map_err(|_| StoreError::Lost)?,
             };
             let result = work(&reader);
-            readers
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(reader);
+            readers.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
             drop(permit);
             result
         });
@@ -119,13 +114,9 @@ impl Database {
     pub(super) async fn set_full(&self, full: bool) {
         let writer = self.writer.clone().lock_owned().await;
         let pages: i64 = match full {
-            true => writer
-                .query_row("PRAGMA page_count", (), |row| row.get(0))
-                .unwrap(),
+            true => writer.query_row("PRAGMA page_count", (), |row| row.get(0)).unwrap(),
             false => i64::from(u32::MAX) - 1,
         };
-        writer
-            .query_row(&format!("PRAGMA max_page_count = {pages}"), (), |_| Ok(()))
-            .unwrap();
+        writer.query_row(&format!("PRAGMA max_page_count = {pages}"), (), |_| Ok(())).unwrap();
     }
 }

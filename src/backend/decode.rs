@@ -124,10 +124,7 @@ fn check_password_form(call: &Call) -> Result<(), Problem> {
 pub(super) fn phone(value: &Json) -> Result<Phone, Problem> {
     let text = text("phone", value, 1, 64)?;
     Phone::from_e164(&text).map_err(|NotAPhone| {
-        Problem::invalid(
-            "phone",
-            "must be a possible number in E.164, such as +8613800138001",
-        )
+        Problem::invalid("phone", "must be a possible number in E.164, such as +8613800138001")
     })
 }
 
@@ -142,10 +139,7 @@ fn username(value: &Json) -> Result<String, Problem> {
     let text = text("username", value, 1, MAX_NAME)?;
     let text = text.trim();
     if text.is_empty() || text.chars().any(char::is_control) {
-        return Err(Problem::invalid(
-            "username",
-            "must have a visible character and no control characters",
-        ));
+        return Err(Problem::invalid("username", "must have a visible character and no control characters"));
     }
     Ok(text.to_owned())
 }
@@ -194,9 +188,7 @@ struct Nested<'a>(&'a [(String, Json)]);
 impl Nested<'_> {
     fn value(&self, name: &str) -> Option<&Json> {
         let found = self.0.iter().find(|(member, _)| member == name);
-        found
-            .map(|(_, value)| value)
-            .filter(|value| **value != Json::Null)
+        found.map(|(_, value)| value).filter(|value| **value != Json::Null)
     }
 
     fn text(&self, path: &'static str) -> Result<Option<String>, Problem> {
@@ -213,9 +205,7 @@ impl Nested<'_> {
 fn verification(value: &Json) -> Result<Verification, Problem> {
     let members = Nested(object(value, "verification")?);
     Ok(Verification {
-        code: members
-            .secret("verification.code")?
-            .ok_or_else(|| Problem::missing("verification.code"))?,
+        code: members.secret("verification.code")?.ok_or_else(|| Problem::missing("verification.code"))?,
         challenge: members.secret("verification.challenge")?,
     })
 }
@@ -223,9 +213,7 @@ fn verification(value: &Json) -> Result<Verification, Problem> {
 fn captcha(value: &Json) -> Result<Captcha, Problem> {
     let members = Nested(object(value, "captcha")?);
     Ok(Captcha {
-        kind: members
-            .text("captcha.kind")?
-            .ok_or_else(|| Problem::missing("captcha.kind"))?,
+        kind: members.text("captcha.kind")?.ok_or_else(|| Problem::missing("captcha.kind"))?,
         answer: members.text("captcha.answer")?,
         ticket: members.text("captcha.ticket")?,
         rand_str: members.text("captcha.rand_str")?,
@@ -266,14 +254,10 @@ fn client(call: &mut Call, value: &Json) -> Result<(), Problem> {
 fn extensions(call: &mut Call, value: &Json) -> Result<(), Problem> {
     for (dialect, members) in object(value, "extensions")? {
         let Json::Object(members) = members else {
-            return Err(Problem::invalid(
-                "extensions",
-                "must hold an object for each dialect",
-            ));
+            return Err(Problem::invalid("extensions", "must hold an object for each dialect"));
         };
         for (path, value) in members {
-            call.extensions
-                .keep(dialect, path.as_str(), without_secrets(value).to_text());
+            call.extensions.keep(dialect, path.as_str(), without_secrets(value).to_text());
         }
     }
     Ok(())
@@ -285,10 +269,7 @@ fn without_secrets(value: &Json) -> Json {
         Json::Array(items) => Json::Array(items.iter().map(without_secrets).collect()),
         Json::Object(members) => {
             let open = members.iter().filter(|(name, _)| !is_secret(name));
-            Json::Object(
-                open.map(|(name, value)| (name.clone(), without_secrets(value)))
-                    .collect(),
-            )
+            Json::Object(open.map(|(name, value)| (name.clone(), without_secrets(value))).collect())
         }
         other => other.clone(),
     }

@@ -166,11 +166,7 @@ impl<'a> Reader<'a> {
     }
 
     fn word(&mut self) -> Result<Json, JsonError> {
-        let words = [
-            ("null", Json::Null),
-            ("true", Json::Bool(true)),
-            ("false", Json::Bool(false)),
-        ];
+        let words = [("null", Json::Null), ("true", Json::Bool(true)), ("false", Json::Bool(false))];
         for (word, value) in words {
             if self.rest().starts_with(word) {
                 self.at += word.len();
@@ -277,9 +273,7 @@ impl<'a> Reader<'a> {
             }
             self.digits()?;
         }
-        Ok(Json::Number(
-            self.text.get(start..self.at).unwrap_or_default().to_owned(),
-        ))
+        Ok(Json::Number(self.text.get(start..self.at).unwrap_or_default().to_owned()))
     }
 }
 

@@ -88,9 +88,7 @@ impl State {
 
     async fn purge(&self) {
         let now = self.now();
-        let purged = self
-            .database
-            .write(move |transaction| Ok(store::purge(transaction, now)?));
+        let purged = self.database.write(move |transaction| Ok(store::purge(transaction, now)?));
         if let Err(error) = purged.await {
             tracing::warn!(%error, "the embedded backend could not remove what has expired");
         }
@@ -101,10 +99,7 @@ impl State {
         let now = self.now().millis();
         let last = self.last_purge.load(Ordering::Relaxed);
         now.abs_diff(last) >= PURGE_INTERVAL.unsigned_abs()
-            && self
-                .last_purge
-                .compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok()
+            && self.last_purge.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 }
 
@@ -189,14 +184,8 @@ impl Upstream for Backend {
         let call = tokio::spawn(async move { backend.handle(request).await });
         match timeout_at(deadline, call).await {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(_)) => Ok(answer::problem_response(
-                &Problem::new(ProblemCode::Internal),
-                None,
-            )),
-            Err(_) => Err(Failure {
-                kind: FailureKind::AnswerTimeout,
-                delivered: true,
-            }),
+            Ok(Err(_)) => Ok(answer::problem_response(&Problem::new(ProblemCode::Internal), None)),
+            Err(_) => Err(Failure { kind: FailureKind::AnswerTimeout, delivered: true }),
         }
     }
 }

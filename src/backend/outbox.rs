@@ -72,7 +72,7 @@ impl Message {
     }
 }
 
-/// The message did not leave the house.
+/// The message did not leave the house. The text goes to the log: it must say nothing of the message.
 #[derive(Debug, Error)]
 #[error("the message was not sent: {0}")]
 pub struct SendFailed(pub String);
@@ -116,10 +116,8 @@ impl Outbox {
             state.forget_old()?;
             Ok(state)
         };
-        let state = load().map_err(|source: io::Error| BackendError::File {
-            path: path.to_owned(),
-            source,
-        })?;
+        let state =
+            load().map_err(|source: io::Error| BackendError::File { path: path.to_owned(), source })?;
         Ok(Self(Arc::new(Mutex::new(state))))
     }
 
@@ -163,11 +161,7 @@ impl State {
         }
         let partial = self.path.with_extension("partial");
         let mut file = open_private(&partial, OpenOptions::new().write(true).truncate(true))?;
-        let text: String = self
-            .messages
-            .iter()
-            .map(|message| message.to_json() + "\n")
-            .collect();
+        let text: String = self.messages.iter().map(|message| message.to_json() + "\n").collect();
         file.write_all(text.as_bytes())?;
         fs::rename(&partial, &self.path)?;
         self.file = open_private(&self.path, OpenOptions::new().append(true))?;

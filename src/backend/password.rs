@@ -33,10 +33,7 @@ pub struct PasswordCost {
 impl Default for PasswordCost {
     /// OWASP's recommendation for argon2id: 19 MiB, two passes.
     fn default() -> Self {
-        Self {
-            memory_kib: 19 * 1024,
-            passes: 2,
-        }
+        Self { memory_kib: 19 * 1024, passes: 2 }
     }
 }
 
@@ -80,9 +77,7 @@ impl Passwords {
     /// The hash to store, a PHC string with its salt and cost.
     pub(super) async fn hash(&self, password: Md5Form) -> Result<String, Problem> {
         let argon2 = self.argon2.clone();
-        let hash = self
-            .in_turn(move || hash_with(&argon2, password.0.as_bytes()))
-            .await?;
+        let hash = self.in_turn(move || hash_with(&argon2, password.0.as_bytes())).await?;
         hash.map_err(|error| {
             tracing::error!(%error, "the embedded backend could not hash a password");
             Problem::new(ProblemCode::Internal)
@@ -129,10 +124,7 @@ mod tests {
 
     #[tokio::test]
     async fn both_forms_of_a_password_verify_against_one_hash() {
-        let cheap = PasswordCost {
-            memory_kib: 8,
-            passes: 1,
-        };
+        let cheap = PasswordCost { memory_kib: 8, passes: 1 };
         let passwords = Passwords::new(cheap).unwrap();
         let plain = Md5Form::of(&"123456".into(), PasswordForm::Plain);
         let md5 = Md5Form::of(&"e10adc3949ba59abbe56e057f20f883e".into(), PasswordForm::Md5Hex);
@@ -148,10 +140,7 @@ mod tests {
 
     #[test]
     fn an_unusable_cost_is_refused() {
-        let cost = PasswordCost {
-            memory_kib: 0,
-            passes: 1,
-        };
+        let cost = PasswordCost { memory_kib: 0, passes: 1 };
         assert!(matches!(Passwords::new(cost), Err(BackendError::PasswordCost(_))));
     }
 }

@@ -1,4 +1,4 @@
-//! What the routes read of a request besides its members: its form, its token, its key, its query.
+//! What the routes read of a request besides its members: its form, its token, its key, its caller's address.
 
 use std::net::IpAddr;
 
@@ -42,10 +42,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 fn is_encoded(headers: &HeaderMap) -> bool {
-    headers
-        .get_all(CONTENT_ENCODING)
-        .iter()
-        .any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"))
+    headers.get_all(CONTENT_ENCODING).iter().any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
 /// The access token, from the one place where it may stand.
@@ -87,42 +84,6 @@ pub(super) fn client_address(headers: &HeaderMap) -> Option<IpAddr> {
     last.trim().parse().ok()
 }
 
-/// Reads the query's parameters, each at most once. A plus is a plus: phones begin with one.
-pub(super) fn query(request: &Request<Bytes>) -> Result<Vec<(String, String)>, Problem> {
-    let query = request.uri().query().unwrap_or_default();
-    let mut parameters: Vec<(String, String)> = Vec::new();
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let (name, value) = (unescape(name)?, unescape(value)?);
-        if parameters.iter().any(|(seen, _)| *seen == name) {
-            return Err(Problem::malformed("the query has a parameter twice"));
-        }
-        parameters.push((name, value));
-    }
-    Ok(parameters)
-}
-
-fn unescape(text: &str) -> Result<String, Problem> {
-    let malformed = || Problem::malformed("the query's percent encoding is malformed");
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, behind)) = rest.split_first() {
-        rest = behind;
-        if *first != b'%' {
-            bytes.push(*first);
-            continue;
-        }
-        let (digits, behind) = rest.split_at_checked(2).ok_or_else(malformed)?;
-        let digits = std::str::from_utf8(digits).map_err(|_| malformed())?;
-        if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-            return Err(malformed());
-        }
-        bytes.push(u8::from_str_radix(digits, 16).map_err(|_| malformed())?);
-        rest = behind;
-    }
-    String::from_utf8(bytes).map_err(|_| malformed())
-}
-
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
@@ -139,19 +100,10 @@ mod tests {
 
     #[test]
     fn only_json_in_utf8_is_json() {
-        for good in [
-            "application/json",
-            "Application/JSON; charset=\"UTF-8\"",
-            "application/json;v=1",
-        ] {
+        for good in ["application/json", "Application/JSON; charset=\"UTF-8\"", "application/json;v=1"] {
             assert!(is_json(&headers("content-type", &[good])), "{good}");
         }
-        for bad in [
-            "",
-            "text/plain",
-            "application/json; charset=gbk",
-            "application/jsonp",
-        ] {
+        for bad in ["", "text/plain", "application/json; charset=gbk", "application/jsonp"] {
             assert!(!is_json(&headers("content-type", &[bad])), "{bad}");
         }
     }
@@ -160,13 +112,7 @@ mod tests {
     fn a_token_stands_once_behind_bearer() {
         let token = |values: &[&'static str]| access_token(&headers("authorization", values));
         assert_eq!(token(&["bearer  abc"]).unwrap(), Secret::from("abc"));
-        for bad in [
-            &["Basic abc"][..],
-            &["Bearer "],
-            &["Bearer"],
-            &["Bearer a", "Bearer b"],
-            &[],
-        ] {
+        for bad in [&["Basic abc"][..], &["Bearer "], &["Bearer"], &["Bearer a", "Bearer b"], &[]] {
             assert_eq!(token(bad).unwrap_err().code, ProblemCode::TokenInvalid, "{bad:?}");
         }
     }
@@ -176,16 +122,5 @@ mod tests {
         let address = |value| client_address(&headers("x-forwarded-for", &[value]));
         assert_eq!(address("10.0.0.1, 192.0.2.7"), "192.0.2.7".parse().ok());
         assert_eq!(address("unknown"), None);
-    }
-
-    #[test]
-    fn a_query_keeps_its_plus_and_refuses_what_stands_twice() {
-        let read = |uri: &str| query(&Request::get(uri).body(Bytes::new()).unwrap());
-        let phone = ("phone".to_owned(), "+861".to_owned());
-        assert_eq!(read("/v1/region?phone=+861").unwrap(), [phone.clone()]);
-        assert_eq!(read("/v1/region?phone=%2B861&").unwrap(), [phone]);
-        for bad in ["/?a=1&a=2", "/?a=%2", "/?a=%zz", "/?a=%ff", "/?a=%+1"] {
-            assert_eq!(read(bad).unwrap_err().code, ProblemCode::InvalidRequest, "{bad}");
-        }
     }
 }

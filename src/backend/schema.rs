@@ -26,9 +26,7 @@ pub(super) fn open_writer(path: &Path, migrations: &[&str]) -> Result<Connection
     let mut connection = Connection::open(path).map_err(sqlite)?;
     check_origin(&connection, path, migrations.len())?;
     configure(&connection).map_err(sqlite)?;
-    connection
-        .pragma_update(None, "journal_mode", "WAL")
-        .map_err(sqlite)?;
+    connection.pragma_update(None, "journal_mode", "WAL").map_err(sqlite)?;
     migrate(&mut connection, path, migrations)?;
     Ok(connection)
 }
@@ -57,11 +55,7 @@ pub(super) fn check_origin(connection: &Connection, path: &Path, known: usize) -
     let found = number(connection, path, "PRAGMA user_version")?;
     let known = known as i64;
     if found > known {
-        return Err(BackendError::NewerSchema {
-            path: path.to_owned(),
-            found,
-            known,
-        });
+        return Err(BackendError::NewerSchema { path: path.to_owned(), found, known });
     }
     Ok(found)
 }
@@ -75,16 +69,11 @@ fn check_ours(connection: &Connection, path: &Path) -> Result<(), BackendError> 
 }
 
 fn number(connection: &Connection, path: &Path, sql: &str) -> Result<i64, BackendError> {
-    connection
-        .query_row(sql, (), |row| row.get(0))
-        .map_err(|source| sqlite_error(path, source))
+    connection.query_row(sql, (), |row| row.get(0)).map_err(|source| sqlite_error(path, source))
 }
 
 pub(super) fn sqlite_error(path: &Path, source: rusqlite::Error) -> BackendError {
-    BackendError::Sqlite {
-        path: path.to_owned(),
-        source,
-    }
+    BackendError::Sqlite { path: path.to_owned(), source }
 }
 
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
@@ -98,15 +87,8 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
 
 /// SQLite gives its side files the mode of the database, so that one is made first, for the owner alone.
 fn create_private(path: &Path) -> Result<(), BackendError> {
-    let created = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(path);
-    created.map(drop).map_err(|source| BackendError::File {
-        path: path.to_owned(),
-        source,
-    })
+    let created = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+    created.map(drop).map_err(|source| BackendError::File { path: path.to_owned(), source })
 }
 
 fn migrate(connection: &mut Connection, path: &Path, migrations: &[&str]) -> Result<(), BackendError> {
@@ -120,9 +102,7 @@ fn migrate(connection: &mut Connection, path: &Path, migrations: &[&str]) -> Res
         copy.push(format!(".bak-{seen}"));
         backup::copy(connection, path, Path::new(&copy))?;
     }
-    let transaction = connection
-        .transaction_with_behavior(TransactionBehavior::Immediate)
-        .map_err(sqlite)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sqlite)?;
     let found = check_origin(&transaction, path, migrations.len())?;
     for step in migrations.iter().skip(found as usize) {
         transaction.execute_batch(step).map_err(sqlite)?;

@@ -16,7 +16,7 @@ use crate::backend::json::Json;
 use crate::backend::password::Md5Form;
 use crate::backend::request;
 use crate::backend::store::accounts::{self, AccountRow, NewAccount};
-use crate::backend::store::sessions::Tokens;
+use crate::backend::store::sessions::{self, Tokens};
 use crate::backend::store::{Destination, bindings, codes};
 use crate::clock::Moment;
 
@@ -28,27 +28,20 @@ pub(super) async fn register(state: &State, request: &Request<Bytes>) -> Result<
     }
     let password = required(call.password.take(), "password")?;
     check_members(&call)?;
-    let password = state
-        .passwords
-        .hash(Md5Form::of(&password, call.password_form))
-        .await?;
+    let password = state.passwords.hash(Md5Form::of(&password, call.password_form)).await?;
 
     let (now, key) = (state.now(), state.key.clone());
     let address = request::client_address(request.headers());
     let registered = state.database.write(move |transaction| {
-        if let Some(attempt) = attempt {
-            if attempt.done_before(transaction, now)? {
-                return Ok(Ok(None));
-            }
+        if attempt.done_before(transaction, now)? {
+            return Ok(Ok(None));
         }
         let created = create(transaction, &key, &call, password, now)?;
         let account = match created {
             Ok(account) => account,
             Err(problem) => return Ok(Err(problem)),
         };
-        if let Some(attempt) = attempt {
-            attempt.remember(transaction, now)?;
-        }
+        attempt.remember(transaction, now)?;
         open_session(transaction, account, address, now).map(|opened| Ok(Some(opened)))
     });
     Ok(Answer::created(session_json(state, registered.await??)))
@@ -62,7 +55,7 @@ pub(super) fn open_session(
     now: Moment,
 ) -> Result<(AccountRow, Tokens), StoreError> {
     accounts::logged_in(transaction, account, address, now)?;
-    let tokens = crate::backend::store::sessions::open(transaction, account, now)?;
+    let tokens = sessions::open(transaction, account, now)?;
     let account = accounts::by_id(transaction, account)?.ok_or(StoreError::Lost)?;
     Ok((account, tokens))
 }
@@ -92,7 +85,6 @@ fn create(
     let mut unproven = destinations.clone();
     if let Some(token) = &call.bind_token {
         let bound = bindings::find(transaction, token, now)?;
-        bindings::spend(transaction, token)?;
         unproven.retain(|destination| destination.key() != bound.key());
         if destinations.iter().all(|given| given.field() != bound.field()) {
             destinations.push(bound);
@@ -100,16 +92,19 @@ fn create(
     }
     accounts::check_free(transaction, call.username.as_deref(), &destinations)?;
     // The code proves the phone where both are given; the e-mail must be bound by then.
-    if let [.., other] = unproven.as_slice() {
-        if unproven.len() > 1 || call.verification.is_none() {
-            return Err(Problem::invalid(other.field(), "needs a code or a bind_token of its own").into());
-        }
+    if let [.., other] = unproven.as_slice()
+        && (unproven.len() > 1 || call.verification.is_none())
+    {
+        return Err(Problem::invalid(other.field(), "needs a code or a bind_token of its own").into());
     }
     if let (false, Some(verification)) = (unproven.is_empty(), &call.verification) {
         let spent = codes::spend(transaction, key, &unproven, Purpose::Register, verification, now)?;
         if let Err(problem) = spent {
             return Ok(Err(problem));
         }
+    }
+    if let Some(token) = &call.bind_token {
+        bindings::spend(transaction, token)?;
     }
     let account = new_account(call, &destinations, password);
     Ok(Ok(accounts::create(transaction, &account, now)?))

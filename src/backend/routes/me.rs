@@ -44,20 +44,13 @@ pub(super) async fn change_password(state: &State, request: &Request<Bytes>) -> 
         Proof::Code(verification) => Some(verification),
         Proof::Password(old) => {
             let old = Md5Form::of(&old, call.password_form);
-            if !state
-                .passwords
-                .verify(old, Some(account.password.clone()))
-                .await?
-            {
+            if !state.passwords.verify(old, Some(account.password.clone())).await? {
                 return Err(ProblemCode::CredentialsInvalid.into());
             }
             None
         }
     };
-    let hash = state
-        .passwords
-        .hash(Md5Form::of(&new, call.password_form))
-        .await?;
+    let hash = state.passwords.hash(Md5Form::of(&new, call.password_form)).await?;
 
     let (now, key) = (state.now(), state.key.clone());
     let changed = state.database.write(move |transaction| {
@@ -68,14 +61,7 @@ pub(super) async fn change_password(state: &State, request: &Request<Bytes>) -> 
         }
         if let Some(verification) = verification {
             let to = account.destinations();
-            let spent = codes::spend(
-                transaction,
-                &key,
-                &to,
-                Purpose::ChangePassword,
-                &verification,
-                now,
-            )?;
+            let spent = codes::spend(transaction, &key, &to, Purpose::ChangePassword, &verification, now)?;
             if let Err(problem) = spent {
                 return Ok(Err(problem));
             }

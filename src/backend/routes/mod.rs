@@ -27,17 +27,8 @@ pub(super) const ROUTES: &[(&str, &[(Method, Operation)])] = &[
     ("/v1/accounts", &[(Method::POST, Operation::Register)]),
     ("/v1/sessions", &[(Method::POST, Operation::Login)]),
     ("/v1/password-resets", &[(Method::POST, Operation::ResetPassword)]),
-    (
-        "/v1/accounts/me",
-        &[
-            (Method::GET, Operation::WhoAmI),
-            (Method::PATCH, Operation::ChangeName),
-        ],
-    ),
-    (
-        "/v1/accounts/me/password",
-        &[(Method::PUT, Operation::ChangePassword)],
-    ),
+    ("/v1/accounts/me", &[(Method::GET, Operation::WhoAmI), (Method::PATCH, Operation::ChangeName)]),
+    ("/v1/accounts/me/password", &[(Method::PUT, Operation::ChangePassword)]),
     ("/v1/sessions/refresh", &[(Method::POST, Operation::Refresh)]),
     ("/v1/sessions/current", &[(Method::DELETE, Operation::LogOut)]),
     ("/v1/region", &[(Method::GET, Operation::Region)]),
@@ -95,13 +86,9 @@ async fn authenticate(state: &State, request: &Request<Bytes>) -> Result<(Opened
 }
 
 /// The request's `Idempotency-Key`, tied to its operation and body.
-fn attempt(
-    state: &State,
-    operation: Operation,
-    request: &Request<Bytes>,
-) -> Result<Option<Attempt>, Problem> {
+fn attempt(state: &State, operation: Operation, request: &Request<Bytes>) -> Result<Attempt, Problem> {
     let key = request::idempotency_key(request.headers())?;
-    Ok(key.map(|key| Attempt::new(&state.key, operation.name(), key, request.body())))
+    Ok(Attempt::new(&state.key, operation.name(), key, request.body()))
 }
 
 /// The phone or e-mail of a call that must name one of them.
@@ -134,9 +121,7 @@ fn only_proof(
         (Some(password), None) => Ok(Proof::Password(password)),
         (None, Some(verification)) => Ok(Proof::Code(verification)),
         (None, None) => Err(Problem::missing(name)),
-        (Some(_), Some(_)) => Err(Problem::malformed(format!(
-            "give {name} or verification, not both"
-        ))),
+        (Some(_), Some(_)) => Err(Problem::malformed(format!("give {name} or verification, not both"))),
     }
 }
 
@@ -155,8 +140,5 @@ fn session_json(state: &State, opened: Option<(AccountRow, Tokens)>) -> Json {
 
 /// The answer of calls that tell an account.
 fn account_json(state: &State, account: &AccountRow) -> Json {
-    Json::object([
-        ("account", account.to_json()),
-        ("region", Json::text(state.region.as_deref())),
-    ])
+    Json::object([("account", account.to_json()), ("region", Json::text(state.region.as_deref()))])
 }

@@ -18,18 +18,13 @@ pub(super) async fn reset(state: &State, request: &Request<Bytes>) -> Result<Ans
     let destination = only_destination(&call)?;
     let verification = required(call.verification, "verification.code")?;
     let password = required(call.new_password, "new_password")?;
-    let hash = state
-        .passwords
-        .hash(Md5Form::of(&password, call.password_form))
-        .await?;
+    let hash = state.passwords.hash(Md5Form::of(&password, call.password_form)).await?;
 
     let (now, key) = (state.now(), state.key.clone());
     let address = request::client_address(request.headers());
     let opened = state.database.write(move |transaction| {
-        if let Some(attempt) = attempt {
-            if attempt.done_before(transaction, now)? {
-                return Ok(Ok(None));
-            }
+        if attempt.done_before(transaction, now)? {
+            return Ok(Ok(None));
         }
         let account = accounts::by_destination(transaction, &destination)?;
         let account = account.ok_or(ProblemCode::AccountNotFound)?;
@@ -41,9 +36,7 @@ pub(super) async fn reset(state: &State, request: &Request<Bytes>) -> Result<Ans
         }
         accounts::set_password(transaction, account.id, &hash, now)?;
         sessions::end_others(transaction, account.id, None)?;
-        if let Some(attempt) = attempt {
-            attempt.remember(transaction, now)?;
-        }
+        attempt.remember(transaction, now)?;
         open_session(transaction, account.id, address, now).map(|opened| Ok(Some(opened)))
     });
     Ok(Answer::ok(session_json(state, opened.await??)))

@@ -8,24 +8,27 @@ use crate::backend::State;
 use crate::backend::answer::Answer;
 use crate::backend::decode;
 use crate::backend::json::Json;
-use crate::backend::request;
+use crate::query::Query;
 
 pub(super) fn show(state: &State, request: &Request<Bytes>) -> Result<Answer, Problem> {
-    for (name, value) in request::query(request)? {
-        match name.as_str() {
-            "phone" => drop(decode::phone(&Json::String(value))?),
-            "email" => drop(decode::email(&Json::String(value))?),
-            "country_calling_code" => check_calling_code(&value)?,
+    let query = Query::parse(request.uri().query().unwrap_or_default());
+    let query = query.ok_or_else(|| Problem::malformed("the query's escapes are malformed"))?;
+    if query.has_duplicates() {
+        return Err(Problem::malformed("the query has a parameter twice"));
+    }
+    for pair in query.iter() {
+        let value = || Json::String(pair.value.to_string());
+        match pair.name.as_ref() {
+            "phone" => drop(decode::phone(&value())?),
+            "email" => drop(decode::email(&value())?),
+            "country_calling_code" => check_calling_code(&pair.value)?,
             _ => {}
         }
     }
     let Some(region) = &state.region else {
         return Err(Problem::not_supported(Operation::Region));
     };
-    Ok(Answer::ok(Json::object([
-        ("region", Json::String(region.clone())),
-        ("base_url", Json::Null),
-    ])))
+    Ok(Answer::ok(Json::object([("region", Json::String(region.clone())), ("base_url", Json::Null)])))
 }
 
 fn check_calling_code(text: &str) -> Result<(), Problem> {
@@ -34,9 +37,6 @@ fn check_calling_code(text: &str) -> Result<(), Problem> {
         && !text.starts_with('0');
     match good {
         true => Ok(()),
-        false => Err(Problem::invalid(
-            "country_calling_code",
-            "must be 1 to 3 digits, such as 86",
-        )),
+        false => Err(Problem::invalid("country_calling_code", "must be 1 to 3 digits, such as 86")),
     }
 }

@@ -49,12 +49,10 @@ impl Name {
         .flatten();
         match (given.next(), given.next()) {
             (Some(name), None) => Ok(name),
-            (None, _) => Err(Problem::malformed(
-                "username, phone, email or identifier is missing",
-            )),
-            (Some(_), Some(_)) => Err(Problem::malformed(
-                "give one of username, phone, email and identifier",
-            )),
+            (None, _) => Err(Problem::malformed("username, phone, email or identifier is missing")),
+            (Some(_), Some(_)) => {
+                Err(Problem::malformed("give one of username, phone, email and identifier"))
+            }
         }
     }
 
@@ -74,10 +72,9 @@ impl Name {
             Self::Destination(destination) => Ok(destination),
             Self::Identifier(_, Identifier::Phone(phone)) => Ok(Destination::Phone(phone)),
             Self::Identifier(_, Identifier::Email(email)) => Ok(Destination::Email(email)),
-            Self::Identifier(_, Identifier::Username(_)) => Err(Problem::invalid(
-                "identifier",
-                "must be a phone or an e-mail where a code is presented",
-            )),
+            Self::Identifier(_, Identifier::Username(_)) => {
+                Err(Problem::invalid("identifier", "must be a phone or an e-mail where a code is presented"))
+            }
             Self::Username(_) => Err(Problem::invalid(
                 "username",
                 "can't be used with a code: give phone, email or identifier",
@@ -93,10 +90,7 @@ async fn with_password(
     name: Name,
     password: Secret,
 ) -> Result<Answer, Problem> {
-    let account = state
-        .database
-        .read(move |connection| Ok(name.find(connection)?))
-        .await?;
+    let account = state.database.read(move |connection| Ok(name.find(connection)?)).await?;
     let hash = account.as_ref().map(|account| account.password.clone());
     let password = Md5Form::of(&password, call.password_form);
     let good = state.passwords.verify(password, hash).await?;
@@ -166,9 +160,7 @@ pub(super) async fn refresh(state: &State, request: &Request<Bytes>) -> Result<A
 
 pub(super) async fn log_out(state: &State, request: &Request<Bytes>) -> Result<Answer, Problem> {
     let (opened, _) = authenticate(state, request).await?;
-    let ended = state
-        .database
-        .write(move |transaction| Ok(sessions::end(transaction, opened.session)?));
+    let ended = state.database.write(move |transaction| Ok(sessions::end(transaction, opened.session)?));
     ended.await?;
     Ok(Answer::no_content())
 }

@@ -25,12 +25,10 @@ pub(super) async fn send(state: &State, request: &Request<Bytes>) -> Result<Answ
 
     let (now, key, to) = (state.now(), state.key.clone(), destination.clone());
     let issued = state.database.write(move |transaction| -> Result<_, StoreError> {
-        if let Some(attempt) = attempt {
-            if attempt.done_before(transaction, now)? {
-                return Ok(None);
-            }
-            attempt.remember(transaction, now)?;
+        if attempt.done_before(transaction, now)? {
+            return Ok(None);
         }
+        attempt.remember(transaction, now)?;
         check_purpose(transaction, &to, purpose)?;
         codes::check_pause(transaction, &to, purpose, now)?;
         codes::issue(transaction, &key, &to, purpose, length, now).map(Some)
@@ -38,16 +36,8 @@ pub(super) async fn send(state: &State, request: &Request<Bytes>) -> Result<Answ
     let Some(issued) = issued.await? else {
         return Ok(sent(None));
     };
-    let message = Message {
-        time: now,
-        channel,
-        to: match &destination {
-            Destination::Phone(phone) => phone.e164().to_owned(),
-            Destination::Email(email) => email.as_str().to_owned(),
-        },
-        purpose,
-        code: issued.code,
-    };
+    let message =
+        Message { time: now, channel, to: destination.text().to_owned(), purpose, code: issued.code };
     if let Err(error) = state.sender.send(message).await {
         tracing::error!(%error, "the embedded backend could not send a code");
         withdraw(state, issued.challenge, attempt).await?;
@@ -73,9 +63,7 @@ fn check_purpose(
     let field = destination.field();
     match (purpose, known) {
         (Purpose::Register, true) => Err(Problem::new(ProblemCode::AccountExists).field(field).into()),
-        (Purpose::Bind, true) => Err(Problem::new(ProblemCode::IdentityAlreadyBound)
-            .field(field)
-            .into()),
+        (Purpose::Bind, true) => Err(Problem::new(ProblemCode::IdentityAlreadyBound).field(field).into()),
         (Purpose::ResetPassword | Purpose::ChangePassword | Purpose::DeleteAccount, false) => {
             Err(ProblemCode::AccountNotFound.into())
         }
@@ -84,12 +72,10 @@ fn check_purpose(
 }
 
 /// A code that nobody got neither counts as sent nor keeps the caller from trying again.
-async fn withdraw(state: &State, challenge: Secret, attempt: Option<Attempt>) -> Result<(), Problem> {
+async fn withdraw(state: &State, challenge: Secret, attempt: Attempt) -> Result<(), Problem> {
     let withdrawn = state.database.write(move |transaction| {
         codes::withdraw(transaction, &challenge)?;
-        if let Some(attempt) = attempt {
-            attempt.forget(transaction)?;
-        }
+        attempt.forget(transaction)?;
         Ok(())
     });
     Ok(withdrawn.await?)

@@ -72,10 +72,7 @@ impl AccountRow {
 
     /// Where codes for this account go, the phone first.
     pub(in crate::backend) fn destinations(&self) -> Vec<Destination> {
-        let phone = self
-            .phone
-            .as_deref()
-            .and_then(|phone| Phone::from_e164(phone).ok());
+        let phone = self.phone.as_deref().and_then(|phone| Phone::from_e164(phone).ok());
         let email = self.email.as_deref().and_then(|email| Email::parse(email).ok());
         let phone = phone.map(Destination::Phone);
         phone.into_iter().chain(email.map(Destination::Email)).collect()
@@ -214,10 +211,7 @@ pub(in crate::backend) fn logged_in(
 ) -> rusqlite::Result<()> {
     let sql = "UPDATE accounts SET last_login_at = ?2, last_login_ip = ?3 WHERE id = ?1";
     let address = address.map(|address| address.to_string());
-    transaction
-        .prepare_cached(sql)?
-        .execute((id, now.millis(), address))
-        .map(drop)
+    transaction.prepare_cached(sql)?.execute((id, now.millis(), address)).map(drop)
 }
 
 /// Sets the password's hash.
@@ -228,10 +222,7 @@ pub(in crate::backend) fn set_password(
     now: Moment,
 ) -> rusqlite::Result<()> {
     let sql = "UPDATE accounts SET password = ?2, updated_at = ?3 WHERE id = ?1";
-    transaction
-        .prepare_cached(sql)?
-        .execute((id, hash, now.millis()))
-        .map(drop)
+    transaction.prepare_cached(sql)?.execute((id, hash, now.millis())).map(drop)
 }
 
 /// Sets what is given of the names, the username being free.
@@ -246,10 +237,7 @@ pub(in crate::backend) fn rename(
         "UPDATE accounts SET username = coalesce(?2, username), username_key = coalesce(?3, username_key),
                    nickname = coalesce(?4, nickname), updated_at = ?5 WHERE id = ?1";
     let key = username.map(username_key);
-    transaction
-        .prepare_cached(sql)?
-        .execute((id, username, key, nickname, now.millis()))
-        .map(drop)
+    transaction.prepare_cached(sql)?.execute((id, username, key, nickname, now.millis())).map(drop)
 }
 
 /// Gives an account a proven phone or e-mail that nobody has yet.

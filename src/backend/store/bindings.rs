@@ -18,14 +18,12 @@ pub(in crate::backend) fn issue(
     now: Moment,
 ) -> Result<Secret, StoreError> {
     let token = random_token()?;
-    let text = match destination {
-        Destination::Phone(phone) => phone.e164(),
-        Destination::Email(email) => email.as_str(),
-    };
     let expires_at = now.plus_seconds(LIFETIME_SECONDS).millis();
-    transaction
-        .prepare_cached("INSERT INTO bindings VALUES (?1, ?2, ?3)")?
-        .execute((token_digest(&token), text, expires_at))?;
+    transaction.prepare_cached("INSERT INTO bindings VALUES (?1, ?2, ?3)")?.execute((
+        token_digest(&token),
+        destination.text(),
+        expires_at,
+    ))?;
     Ok(token)
 }
 

@@ -30,9 +30,7 @@ pub(in crate::backend) fn check_pause(
     now: Moment,
 ) -> Result<(), StoreError> {
     let sql = "SELECT sent_at FROM codes WHERE destination = ?1 AND purpose = ?2 ORDER BY id DESC LIMIT 1";
-    let sent_at = first(connection, sql, (destination.key(), purpose.name()), |row| {
-        row.get::<_, i64>(0)
-    })?;
+    let sent_at = first(connection, sql, (destination.key(), purpose.name()), |row| row.get::<_, i64>(0))?;
     let Some(sent_at) = sent_at else { return Ok(()) };
     // A clock that was set back must neither open the gate nor close it for longer.
     let since = now.millis().saturating_sub(sent_at).unsigned_abs();
@@ -41,9 +39,7 @@ pub(in crate::backend) fn check_pause(
         return Ok(());
     }
     let wait = (pause - since).div_ceil(1000);
-    Err(Problem::new(ProblemCode::SendTooFrequent)
-        .retry_after(wait)
-        .into())
+    Err(Problem::new(ProblemCode::SendTooFrequent).retry_after(wait).into())
 }
 
 /// Makes a code and keeps its digest.
@@ -55,10 +51,7 @@ pub(in crate::backend) fn issue(
     length: u8,
     now: Moment,
 ) -> Result<Issued, StoreError> {
-    let issued = Issued {
-        code: random_code(length)?,
-        challenge: random_token()?,
-    };
+    let issued = Issued { code: random_code(length)?, challenge: random_token()? };
     let challenge = token_digest(&issued.challenge);
     let sql = "INSERT INTO codes (destination, purpose, challenge, code, sent_at, expires_at, tries_left)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
@@ -105,13 +98,7 @@ pub(in crate::backend) fn spend(
     verification: &Verification,
     now: Moment,
 ) -> Result<Result<(), Problem>, StoreError> {
-    let Some(row) = newest(
-        transaction,
-        destinations,
-        purpose,
-        verification.challenge.as_ref(),
-    )?
-    else {
+    let Some(row) = newest(transaction, destinations, purpose, verification.challenge.as_ref())? else {
         return Ok(Err(ProblemCode::CodeInvalid.into()));
     };
     if row.used || row.tries_left == 0 || row.expires_at <= now.millis() {

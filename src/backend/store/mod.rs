@@ -32,6 +32,14 @@ impl Destination {
         }
     }
 
+    /// The phone in E.164 or the address, as it was given.
+    pub(super) fn text(&self) -> &str {
+        match self {
+            Self::Phone(phone) => phone.e164(),
+            Self::Email(email) => email.as_str(),
+        }
+    }
+
     /// The member of the canonical model that holds it.
     pub(super) fn field(&self) -> &'static str {
         match self {
@@ -53,12 +61,7 @@ pub(super) fn purge(transaction: &Transaction<'_>, now: Moment) -> rusqlite::Res
     const CODE_REMAINS_SECONDS: i64 = 3_600;
     let tables = [
         ("sessions", "id", "refresh_expires", now),
-        (
-            "codes",
-            "id",
-            "expires_at",
-            now.plus_seconds(-CODE_REMAINS_SECONDS),
-        ),
+        ("codes", "id", "expires_at", now.plus_seconds(-CODE_REMAINS_SECONDS)),
         ("bindings", "token", "expires_at", now),
         ("idempotency", "key", "expires_at", now),
     ];
@@ -66,9 +69,7 @@ pub(super) fn purge(transaction: &Transaction<'_>, now: Moment) -> rusqlite::Res
         let sql = format!(
             "DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table} WHERE {expiry} <= ?1 LIMIT ?2)"
         );
-        transaction
-            .prepare_cached(&sql)?
-            .execute((before.millis(), PURGED_AT_ONCE))?;
+        transaction.prepare_cached(&sql)?.execute((before.millis(), PURGED_AT_ONCE))?;
     }
     Ok(())
 }
@@ -80,8 +81,5 @@ fn first<T>(
     parameters: impl rusqlite::Params,
     read: impl FnOnce(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<Option<T>> {
-    connection
-        .prepare_cached(sql)?
-        .query_row(parameters, read)
-        .optional()
+    connection.prepare_cached(sql)?.query_row(parameters, read).optional()
 }

@@ -23,10 +23,7 @@ pub(in crate::backend) struct Tokens {
 
 impl Tokens {
     fn random() -> Result<Self, StoreError> {
-        Ok(Self {
-            access: random_token()?,
-            refresh: random_token()?,
-        })
+        Ok(Self { access: random_token()?, refresh: random_token()? })
     }
 
     /// The session in canonical form.
@@ -66,9 +63,7 @@ pub(in crate::backend) fn open(
     ))?;
     let sql = "DELETE FROM sessions WHERE account = ?1 AND id NOT IN
                (SELECT id FROM sessions WHERE account = ?1 ORDER BY id DESC LIMIT ?2)";
-    transaction
-        .prepare_cached(sql)?
-        .execute((account, SESSIONS_PER_ACCOUNT))?;
+    transaction.prepare_cached(sql)?.execute((account, SESSIONS_PER_ACCOUNT))?;
     Ok(tokens)
 }
 
@@ -80,10 +75,7 @@ pub(in crate::backend) fn of_access_token(
 ) -> rusqlite::Result<Option<Opened>> {
     let sql = "SELECT id, account FROM sessions WHERE access = ?1 AND access_expires > ?2";
     first(connection, sql, (token_digest(token), now.millis()), |row| {
-        Ok(Opened {
-            session: row.get(0)?,
-            account: row.get(1)?,
-        })
+        Ok(Opened { session: row.get(0)?, account: row.get(1)? })
     })
 }
 
@@ -111,10 +103,7 @@ pub(in crate::backend) fn rotate(
 
 /// Ends one session.
 pub(in crate::backend) fn end(transaction: &Transaction<'_>, session: i64) -> rusqlite::Result<()> {
-    transaction
-        .prepare_cached("DELETE FROM sessions WHERE id = ?1")?
-        .execute([session])
-        .map(drop)
+    transaction.prepare_cached("DELETE FROM sessions WHERE id = ?1")?.execute([session]).map(drop)
 }
 
 /// Ends all sessions of an account but the one that is kept.

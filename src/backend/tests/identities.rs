@@ -9,10 +9,7 @@ async fn an_account_has_all_members_and_keeps_extensions_as_given() {
         "client":{"dialect":"shopxo","locale":"zh-CN"},"unknown":[1],
         "extensions":{"shopxo":{"integral":12345678901234567890.10,"empty":"","none":null,
             "pwd":"x","user.token":"y","nested":{"Secret":1,"kept":[{"salt":2,"z":1e400}]}}}}"#;
-    let fields = [
-        ("content-type", "application/json"),
-        ("x-forwarded-for", "192.0.2.7"),
-    ];
+    let fields = [("content-type", "application/json"), ("x-forwarded-for", "192.0.2.7")];
     let request = Request::post("/v1/accounts")
         .header(fields[0].0, fields[0].1)
         .header(fields[1].0, fields[1].1)
@@ -46,10 +43,7 @@ async fn names_phones_and_emails_are_unique_in_every_spelling() {
         let told = house.post("/v1/accounts", body).await;
         assert_eq!(told.problem(), Some(("account_exists", 409)), "{name}");
         assert_eq!(told.body["field"], "username");
-        assert_eq!(
-            house.log_in(name, "right").await.text("/account/username"),
-            "Alice"
-        );
+        assert_eq!(house.log_in(name, "right").await.text("/account/username"), "Alice");
     }
     let ask = |email: &'static str| {
         house.post(
@@ -62,10 +56,7 @@ async fn names_phones_and_emails_are_unique_in_every_spelling() {
     let body = json!({"email": "bob@example.com", "password": "x", "verification": {"code": code}});
     assert_eq!(house.post("/v1/accounts", body).await.status, 201);
     house.clock.advance_seconds(120);
-    assert_eq!(
-        ask("BOB@example.com").await.problem(),
-        Some(("account_exists", 409))
-    );
+    assert_eq!(ask("BOB@example.com").await.problem(), Some(("account_exists", 409)));
 }
 
 #[tokio::test]
@@ -93,10 +84,7 @@ async fn an_identifier_finds_phone_and_name_and_a_phone_goes_before_a_name_that_
     let house = House::new();
     house.register("13800138001").await;
     let log_in = |identifier: &'static str| {
-        house.post(
-            "/v1/sessions",
-            json!({"identifier": identifier, "password": "right"}),
-        )
+        house.post("/v1/sessions", json!({"identifier": identifier, "password": "right"}))
     };
     assert_eq!(log_in("13800138001").await.text("/account/id"), "1");
     house.register_phone().await;
@@ -128,34 +116,20 @@ async fn a_login_names_one_account_and_gives_one_proof() {
 async fn a_name_is_changed_to_a_free_one() {
     let house = House::new();
     house.register("bob").await;
-    let token = house
-        .register("alice")
-        .await
-        .text("/session/access_token")
-        .to_owned();
+    let token = house.register("alice").await.text("/session/access_token").to_owned();
     let patch = |body: Value| house.with_token(&token, Method::PATCH, "/v1/accounts/me", body);
     let taken = patch(json!({"username": "BOB"})).await;
     assert_eq!(taken.problem(), Some(("account_exists", 409)));
     let told = patch(json!({"username": "ALICE", "nickname": "A"})).await;
-    assert_eq!(
-        (told.text("/account/username"), told.text("/account/nickname")),
-        ("ALICE", "A")
-    );
-    assert_eq!(
-        patch(json!({"nickname": null})).await.text("/account/nickname"),
-        "A"
-    );
+    assert_eq!((told.text("/account/username"), told.text("/account/nickname")), ("ALICE", "A"));
+    assert_eq!(patch(json!({"nickname": null})).await.text("/account/nickname"), "A");
     assert_eq!(house.me(&token).await.text("/account/username"), "ALICE");
 }
 
 #[tokio::test]
 async fn an_account_that_is_blocked_is_told_so_and_only_with_the_right_password() {
     let house = House::new();
-    let token = house
-        .register("alice")
-        .await
-        .text("/session/access_token")
-        .to_owned();
+    let token = house.register("alice").await.text("/session/access_token").to_owned();
     let block =
         |status: &'static str| {
             house.backend.0.database.write(move |transaction| {
@@ -170,10 +144,7 @@ async fn an_account_that_is_blocked_is_told_so_and_only_with_the_right_password(
     ] {
         block(status).await.unwrap();
         assert_eq!(house.log_in("alice", "right").await.problem(), Some((code, 403)));
-        assert_eq!(
-            house.log_in("alice", "wrong").await.problem(),
-            Some(("credentials_invalid", 401))
-        );
+        assert_eq!(house.log_in("alice", "wrong").await.problem(), Some(("credentials_invalid", 401)));
         assert_eq!(house.me(&token).await.problem(), Some((code, 403)));
     }
 }

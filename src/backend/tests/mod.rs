@@ -65,13 +65,7 @@ fn settings(directory: &TempDir) -> config::Backend {
 }
 
 fn cheap() -> Options {
-    Options {
-        password_cost: PasswordCost {
-            memory_kib: 8,
-            passes: 1,
-        },
-        ..Options::default()
-    }
+    Options { password_cost: PasswordCost { memory_kib: 8, passes: 1 }, ..Options::default() }
 }
 
 impl House {
@@ -81,15 +75,9 @@ impl House {
 
     fn with(options: Options) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let clock = Arc::new(ManualClock::at(
-            Moment::from_rfc3339("2026-01-02T03:04:05Z").unwrap(),
-        ));
+        let clock = Arc::new(ManualClock::at(Moment::from_rfc3339("2026-01-02T03:04:05Z").unwrap()));
         let backend = Backend::open_with(&settings(&directory), clock.clone(), options).unwrap();
-        Self {
-            directory,
-            clock,
-            backend,
-        }
+        Self { directory, clock, backend }
     }
 
     /// Closes the database and opens it again.
@@ -122,41 +110,28 @@ impl House {
     /// A request with an access token.
     async fn with_token(&self, token: &str, method: Method, path: &str, body: Value) -> Told {
         let token = format!("Bearer {token}");
-        let fields = [
-            ("content-type", "application/json"),
-            ("authorization", token.as_str()),
-        ];
+        let fields = [("content-type", "application/json"), ("authorization", token.as_str())];
         self.ask(method, path, &fields, &body.to_string()).await
     }
 
     async fn me(&self, token: &str) -> Told {
-        self.with_token(token, Method::GET, "/v1/accounts/me", Value::Null)
-            .await
+        self.with_token(token, Method::GET, "/v1/accounts/me", Value::Null).await
     }
 
     async fn register(&self, username: &str) -> Told {
-        let told = self
-            .post("/v1/accounts", json!({"username": username, "password": "right"}))
-            .await;
+        let told = self.post("/v1/accounts", json!({"username": username, "password": "right"})).await;
         assert_eq!(told.status, 201, "{told:?}");
         told
     }
 
     async fn log_in(&self, username: &str, password: &str) -> Told {
-        self.post(
-            "/v1/sessions",
-            json!({"username": username, "password": password}),
-        )
-        .await
+        self.post("/v1/sessions", json!({"username": username, "password": password})).await
     }
 
     /// Asks for a code to [`PHONE`] and takes it from the outbox.
     async fn code(&self, purpose: &str) -> String {
         let told = self
-            .post(
-                "/v1/verification-codes",
-                json!({"channel": "sms", "phone": PHONE, "purpose": purpose}),
-            )
+            .post("/v1/verification-codes", json!({"channel": "sms", "phone": PHONE, "purpose": purpose}))
             .await;
         assert_eq!(told.status, 202, "{told:?}");
         self.backend.outbox()[0].code.expose().to_owned()

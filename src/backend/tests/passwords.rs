@@ -20,32 +20,19 @@ async fn both_forms_of_a_password_log_in_whichever_registered() {
         assert_eq!(house.post("/v1/sessions", md5).await.status, 201);
         assert_eq!(house.log_in(username, "right").await.status, 201);
         let wrong = json!({"username": username, "password": SOME_MD5, "password_form": "md5_hex"});
-        assert_eq!(
-            house.post("/v1/sessions", wrong).await.problem(),
-            Some(("credentials_invalid", 401))
-        );
+        assert_eq!(house.post("/v1/sessions", wrong).await.problem(), Some(("credentials_invalid", 401)));
         let as_plain = house.log_in(username, &md5_of("right")).await;
         assert_eq!(as_plain.problem(), Some(("credentials_invalid", 401)));
     }
     let malformed = json!({"username": "plain", "password": "RIGHT", "password_form": "md5_hex"});
-    assert_eq!(
-        house.post("/v1/sessions", malformed).await.problem(),
-        Some(("invalid_field", 422))
-    );
-    assert_eq!(
-        house.log_in("nobody", "right").await.problem(),
-        Some(("account_not_found", 404))
-    );
+    assert_eq!(house.post("/v1/sessions", malformed).await.problem(), Some(("invalid_field", 422)));
+    assert_eq!(house.log_in("nobody", "right").await.problem(), Some(("account_not_found", 404)));
 }
 
 #[tokio::test]
 async fn a_reset_sets_the_password_and_ends_every_session() {
     let house = House::new();
-    let old = house
-        .register_phone()
-        .await
-        .text("/session/access_token")
-        .to_owned();
+    let old = house.register_phone().await.text("/session/access_token").to_owned();
     let code = house.code("reset_password").await;
     let body = json!({"phone": PHONE, "verification": {"code": code}, "new_password": "new"});
     let told = house.post("/v1/password-resets", body).await;
@@ -54,24 +41,15 @@ async fn a_reset_sets_the_password_and_ends_every_session() {
     assert_eq!(house.me(told.text("/session/access_token")).await.status, 200);
     let log_in =
         |password: &'static str| house.post("/v1/sessions", json!({"phone": PHONE, "password": password}));
-    assert_eq!(
-        log_in("right").await.problem(),
-        Some(("credentials_invalid", 401))
-    );
+    assert_eq!(log_in("right").await.problem(), Some(("credentials_invalid", 401)));
     assert_eq!(log_in("new").await.status, 201);
 }
 
 #[tokio::test]
 async fn a_change_of_the_password_ends_the_other_sessions_and_keeps_its_own() {
     let house = House::new();
-    let other = house
-        .register_phone()
-        .await
-        .text("/session/access_token")
-        .to_owned();
-    let log_in = house
-        .post("/v1/sessions", json!({"phone": PHONE, "password": "right"}))
-        .await;
+    let other = house.register_phone().await.text("/session/access_token").to_owned();
+    let log_in = house.post("/v1/sessions", json!({"phone": PHONE, "password": "right"})).await;
     let own = log_in.text("/session/access_token").to_owned();
     let change = |body: Value| house.with_token(&own, Method::PUT, "/v1/accounts/me/password", body);
     let wrong = change(json!({"old_password": "wrong", "new_password": "new"})).await;
@@ -86,9 +64,7 @@ async fn a_change_of_the_password_ends_the_other_sessions_and_keeps_its_own() {
     assert_eq!(change(guess).await.problem(), Some(("code_invalid", 422)));
     let good = json!({"verification": {"code": code}, "new_password": "newer"});
     assert_eq!(change(good).await.status, 204);
-    let told = house
-        .post("/v1/sessions", json!({"phone": PHONE, "password": "newer"}))
-        .await;
+    let told = house.post("/v1/sessions", json!({"phone": PHONE, "password": "newer"})).await;
     assert_eq!(told.status, 201);
 }
 
@@ -96,10 +72,7 @@ async fn a_change_of_the_password_ends_the_other_sessions_and_keeps_its_own() {
 async fn tokens_end_at_their_time_and_at_a_logout() {
     let house = House::new();
     let told = house.register("alice").await;
-    let (access, refresh) = (
-        told.text("/session/access_token"),
-        told.text("/session/refresh_token"),
-    );
+    let (access, refresh) = (told.text("/session/access_token"), told.text("/session/refresh_token"));
     house.clock.advance_seconds(30 * 86_400 - 1);
     assert_eq!(house.me(access).await.status, 200);
     house.clock.advance_seconds(1);

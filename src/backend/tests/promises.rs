@@ -75,11 +75,7 @@ async fn of_parallel_uses_of_one_bind_token_one_succeeds() {
 #[tokio::test]
 async fn accounts_sessions_used_codes_and_the_outbox_survive_a_restart() {
     let house = House::new();
-    let token = house
-        .register_phone()
-        .await
-        .text("/session/access_token")
-        .to_owned();
+    let token = house.register_phone().await.text("/session/access_token").to_owned();
     let used = house.code("login").await;
     let log_in = |code: &str| json!({"phone": PHONE, "verification": {"code": code}});
     assert_eq!(house.post("/v1/sessions", log_in(&used)).await.status, 201);
@@ -107,10 +103,7 @@ async fn a_repeated_request_is_done_once_and_replays_no_session() {
     let house = house.reopen();
     let again = house.post_once("/v1/accounts", "key-1", body.clone()).await;
     assert_eq!(again.status, 201);
-    assert_eq!(
-        again.body,
-        json!({"account": null, "session": null, "region": "cn"})
-    );
+    assert_eq!(again.body, json!({"account": null, "session": null, "region": "cn"}));
     let other = json!({"username": "bob", "password": "right"});
     let misuse = house.post_once("/v1/accounts", "key-1", other).await;
     assert_eq!(misuse.problem(), Some(("invalid_field", 422)));
@@ -127,27 +120,17 @@ async fn a_repeated_send_sends_once_and_a_refused_request_may_be_tried_again() {
     let house = House::new();
     let send = json!({"channel": "sms", "phone": PHONE, "purpose": "register"});
     for challenge in [true, false] {
-        let told = house
-            .post_once("/v1/verification-codes", "key", send.clone())
-            .await;
-        assert_eq!(
-            (told.status, told.body["challenge"].is_string()),
-            (202, challenge)
-        );
+        let told = house.post_once("/v1/verification-codes", "key", send.clone()).await;
+        assert_eq!((told.status, told.body["challenge"].is_string()), (202, challenge));
     }
     assert_eq!(house.backend.outbox().len(), 1);
 
     let code = house.backend.outbox()[0].code.expose().to_owned();
     let register =
         |code: String| json!({"phone": PHONE, "password": "right", "verification": {"code": code}});
-    let refused = house
-        .post_once("/v1/accounts", "r", register(other_than(&code)))
-        .await;
+    let refused = house.post_once("/v1/accounts", "r", register(other_than(&code))).await;
     assert_eq!(refused.problem(), Some(("code_invalid", 422)));
-    assert_eq!(
-        house.post_once("/v1/accounts", "r", register(code)).await.status,
-        201
-    );
+    assert_eq!(house.post_once("/v1/accounts", "r", register(code)).await.status, 201);
 
     let code = house.code("reset_password").await;
     let reset = json!({"phone": PHONE, "verification": {"code": code}, "new_password": "new"});

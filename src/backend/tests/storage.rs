@@ -18,18 +18,13 @@ async fn the_database_is_private_durable_and_in_wal_mode() {
     let house = House::new();
     let path = house.directory.path().join("users.db");
     for file in ["users.db", "users.db-wal", "users.db-shm"] {
-        let mode = std::fs::metadata(house.directory.path().join(file))
-            .unwrap()
-            .permissions()
-            .mode();
+        let mode = std::fs::metadata(house.directory.path().join(file)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{file}");
     }
     let writer = schema::open_writer(&path, MIGRATIONS).unwrap();
     let pragma = |name: &str| {
         writer
-            .query_row(&format!("PRAGMA {name}"), (), |row| {
-                row.get::<_, rusqlite::types::Value>(0)
-            })
+            .query_row(&format!("PRAGMA {name}"), (), |row| row.get::<_, rusqlite::types::Value>(0))
             .unwrap()
     };
     assert_eq!(pragma("journal_mode"), "wal".to_owned().into());
@@ -48,71 +43,36 @@ async fn an_older_schema_is_upgraded_in_one_step_after_a_copy() {
 
     let known = MIGRATIONS.len() as i64;
     let copy = directory.path().join(format!("users.db.bak-{known}"));
-    let broken = [
-        MIGRATIONS,
-        &["ALTER TABLE accounts ADD COLUMN age INTEGER", "nonsense"],
-    ]
-    .concat();
+    let broken = [MIGRATIONS, &["ALTER TABLE accounts ADD COLUMN age INTEGER", "nonsense"]].concat();
     assert!(schema::open_writer(&path, &broken).is_err());
     assert_eq!(number(&path, "PRAGMA user_version"), known);
-    assert!(
-        Connection::open(&path)
-            .unwrap()
-            .prepare("SELECT age FROM accounts")
-            .is_err()
-    );
+    assert!(Connection::open(&path).unwrap().prepare("SELECT age FROM accounts").is_err());
 
-    let next = [
-        MIGRATIONS,
-        &["ALTER TABLE accounts ADD COLUMN age INTEGER DEFAULT 7"],
-    ]
-    .concat();
+    let next = [MIGRATIONS, &["ALTER TABLE accounts ADD COLUMN age INTEGER DEFAULT 7"]].concat();
     drop(schema::open_writer(&path, &next).unwrap());
     assert_eq!(number(&path, "PRAGMA user_version"), known + 1);
-    assert_eq!(
-        number(&path, "SELECT age FROM accounts WHERE username = 'alice'"),
-        7
-    );
+    assert_eq!(number(&path, "SELECT age FROM accounts WHERE username = 'alice'"), 7);
     assert_eq!(number(&copy, "PRAGMA user_version"), known);
     assert_eq!(number(&copy, "SELECT count(*) FROM accounts"), 1);
-    assert_eq!(
-        std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777,
-        0o600
-    );
+    assert_eq!(std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
 #[tokio::test]
 async fn a_later_schema_and_a_foreign_database_are_refused_untouched() {
     let directory = tempfile::tempdir().unwrap();
     let settings = settings(&directory);
-    let open = || {
-        Backend::open_with(
-            &settings,
-            Arc::new(ManualClock::at(Moment::from_seconds(0))),
-            cheap(),
-        )
-    };
+    let open = || Backend::open_with(&settings, Arc::new(ManualClock::at(Moment::from_seconds(0))), cheap());
     drop(open().unwrap());
     let connection = Connection::open(&settings.database).unwrap();
     connection.pragma_update(None, "user_version", 99).unwrap();
     let error = open().err().unwrap().to_string();
-    assert!(
-        error.contains("schema is version 99, this program knows up to 1"),
-        "{error}"
-    );
+    assert!(error.contains("schema is version 99, this program knows up to 1"), "{error}");
     assert_eq!(number(&settings.database, "PRAGMA user_version"), 99);
 
     connection.pragma_update(None, "application_id", 1).unwrap();
     assert!(matches!(open(), Err(BackendError::Foreign(_))));
-    let garbage = config::Backend {
-        database: directory.path().join("garbage.db"),
-        ..settings.clone()
-    };
-    std::fs::write(
-        &garbage.database,
-        "no database at all, but long enough to be looked at",
-    )
-    .unwrap();
+    let garbage = config::Backend { database: directory.path().join("garbage.db"), ..settings.clone() };
+    std::fs::write(&garbage.database, "no database at all, but long enough to be looked at").unwrap();
     let clock = Arc::new(ManualClock::at(Moment::from_seconds(0)));
     let opened = Backend::open_with(&garbage, clock, cheap());
     assert!(matches!(opened, Err(BackendError::Sqlite { .. })));
@@ -127,10 +87,7 @@ async fn a_copy_is_put_back_over_a_later_schema_but_never_over_a_foreign_databas
     let database = house.directory.path().join("users.db");
     let connection = Connection::open(&database).unwrap();
     connection.pragma_update(None, "user_version", 99).unwrap();
-    assert!(matches!(
-        restore(&database, &copy),
-        Err(BackendError::NewerSchema { found: 99, .. })
-    ));
+    assert!(matches!(restore(&database, &copy), Err(BackendError::NewerSchema { found: 99, .. })));
     restore(&copy, &database).unwrap();
     assert_eq!(number(&database, "PRAGMA user_version"), MIGRATIONS.len() as i64);
     assert_eq!(house.log_in("alice", "right").await.status, 201);
@@ -143,11 +100,7 @@ async fn a_copy_is_put_back_over_a_later_schema_but_never_over_a_foreign_databas
 #[tokio::test]
 async fn on_a_full_disk_writes_are_overloaded_and_reads_go_on() {
     let house = House::new();
-    let token = house
-        .register("alice")
-        .await
-        .text("/session/access_token")
-        .to_owned();
+    let token = house.register("alice").await.text("/session/access_token").to_owned();
     house.backend.checkpoint().await.unwrap();
     house.backend.0.database.set_full(true).await;
     let mut refused = 0;
@@ -175,17 +128,10 @@ async fn on_a_full_disk_writes_are_overloaded_and_reads_go_on() {
 #[tokio::test]
 async fn a_backup_is_taken_under_load_and_put_back_whole() {
     let house = House::new();
-    let token = house
-        .register("alice")
-        .await
-        .text("/session/access_token")
-        .to_owned();
+    let token = house.register("alice").await.text("/session/access_token").to_owned();
     let copy = house.directory.path().join("copy.db");
     house.backend.backup(copy.clone()).await.unwrap();
-    assert_eq!(
-        std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777,
-        0o600
-    );
+    assert_eq!(std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
     house.register("bob").await;
     let database = house.directory.path().join("users.db");
     let second = house.directory.path().join("second.db");
@@ -194,10 +140,7 @@ async fn a_backup_is_taken_under_load_and_put_back_whole() {
 
     restore(&copy, &database).unwrap();
     assert_eq!(house.me(&token).await.status, 200);
-    assert_eq!(
-        house.log_in("bob", "right").await.problem(),
-        Some(("account_not_found", 404))
-    );
+    assert_eq!(house.log_in("bob", "right").await.problem(), Some(("account_not_found", 404)));
     let house = house.reopen();
     assert_eq!(house.me(&token).await.status, 200);
 
@@ -219,20 +162,9 @@ async fn a_checkpoint_leaves_everything_in_the_one_file() {
 #[tokio::test]
 async fn what_has_expired_is_removed() {
     let house = House::new();
-    house
-        .post_once(
-            "/v1/accounts",
-            "key",
-            json!({"username": "alice", "password": "x"}),
-        )
-        .await;
+    house.post_once("/v1/accounts", "key", json!({"username": "alice", "password": "x"})).await;
     let code = house.code("login").await;
-    house
-        .post(
-            "/v1/sessions",
-            json!({"phone": PHONE, "verification": {"code": code}}),
-        )
-        .await;
+    house.post("/v1/sessions", json!({"phone": PHONE, "verification": {"code": code}})).await;
     let path = house.directory.path().join("users.db");
     let rows = |table: &str| number(&path, &format!("SELECT count(*) FROM {table}"));
     let tables = ["sessions", "codes", "bindings", "idempotency"];
