@@ -2,6 +2,7 @@
 
 mod codes;
 mod contract;
+mod gateway;
 mod identities;
 mod passwords;
 mod promises;
