@@ -4,6 +4,7 @@
 #![warn(missing_docs)]
 
 pub mod account;
+pub mod backend;
 pub mod clock;
 pub mod config;
 pub mod dialect;

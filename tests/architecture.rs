@@ -19,7 +19,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         &["dialect", "guard", "region", "upstream", "store", "observe", "config", "account", "sign", "clock"],
     ),
     ("observe", &["guard", "upstream", "config", "account", "clock"]),
-    ("backend", &["upstream", "config", "account", "clock"]),
+    ("backend", &["upstream", "config", "account", "query", "clock"]),
     ("dialect", &["config", "account", "sign", "query", "clock"]),
     ("guard", &["store", "config", "account", "sign", "clock"]),
     ("upstream", &["config", "account", "clock"]),

@@ -1,0 +1,92 @@
+//! Codes: made, kept as a digest, then sent.
+
+use bytes::Bytes;
+use http::Request;
+use rusqlite::Connection;
+
+use super::{attempt, required};
+use crate::account::{Call, Channel, Operation, Problem, ProblemCode, Purpose, Secret};
+use crate::backend::State;
+use crate::backend::answer::Answer;
+use crate::backend::error::StoreError;
+use crate::backend::json::Json;
+use crate::backend::outbox::Message;
+use crate::backend::request;
+use crate::backend::store::idempotency::Attempt;
+use crate::backend::store::{Destination, accounts, codes};
+
+pub(super) async fn send(state: &State, request: &Request<Bytes>) -> Result<Answer, Problem> {
+    let call = request::read_call(Operation::SendCode, request)?;
+    let attempt = attempt(state, Operation::SendCode, request)?;
+    let channel = required(call.channel, "channel")?;
+    let purpose = required(call.purpose, "purpose")?;
+    let destination = destination(&call, channel)?;
+    let length = call.code_length.unwrap_or(codes::DEFAULT_LENGTH);
+
+    let (now, key, to) = (state.now(), state.key.clone(), destination.clone());
+    let issued = state.database.write(move |transaction| -> Result<_, StoreError> {
+        if attempt.done_before(transaction, now)? {
+            return Ok(None);
+        }
+        attempt.remember(transaction, now)?;
+        check_purpose(transaction, &to, purpose)?;
+        codes::check_pause(transaction, &to, purpose, now)?;
+        codes::issue(transaction, &key, &to, purpose, length, now).map(Some)
+    });
+    let Some(issued) = issued.await? else {
+        return Ok(sent(None));
+    };
+    let message =
+        Message { time: now, channel, to: destination.text().to_owned(), purpose, code: issued.code };
+    if let Err(error) = state.sender.send(message).await {
+        tracing::error!(%error, "the embedded backend could not send a code");
+        withdraw(state, issued.challenge, attempt).await?;
+        return Err(ProblemCode::SendFailed.into());
+    }
+    Ok(sent(Some(issued.challenge)))
+}
+
+fn destination(call: &Call, channel: Channel) -> Result<Destination, Problem> {
+    Ok(match channel {
+        Channel::Sms => Destination::Phone(required(call.phone.clone(), "phone")?),
+        Channel::Email => Destination::Email(required(call.email.clone(), "email")?),
+    })
+}
+
+/// Refuses a code that could not be used for what it is asked for.
+fn check_purpose(
+    connection: &Connection,
+    destination: &Destination,
+    purpose: Purpose,
+) -> Result<(), StoreError> {
+    let known = accounts::by_destination(connection, destination)?.is_some();
+    let field = destination.field();
+    match (purpose, known) {
+        (Purpose::Register, true) => Err(Problem::new(ProblemCode::AccountExists).field(field).into()),
+        (Purpose::Bind, true) => Err(Problem::new(ProblemCode::IdentityAlreadyBound).field(field).into()),
+        (Purpose::ResetPassword | Purpose::ChangePassword | Purpose::DeleteAccount, false) => {
+            Err(ProblemCode::AccountNotFound.into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A code that nobody got neither counts as sent nor keeps the caller from trying again.
+async fn withdraw(state: &State, challenge: Secret, attempt: Attempt) -> Result<(), Problem> {
+    let withdrawn = state.database.write(move |transaction| {
+        codes::withdraw(transaction, &challenge)?;
+        attempt.forget(transaction)?;
+        Ok(())
+    });
+    Ok(withdrawn.await?)
+}
+
+fn sent(challenge: Option<Secret>) -> Answer {
+    let challenge = challenge.map(|challenge| challenge.expose().to_owned());
+    Answer::accepted(Json::object([
+        ("challenge", Json::text(challenge)),
+        ("expires_in", Json::number(Some(codes::LIFETIME_SECONDS))),
+        ("resend_in", Json::number(Some(codes::RESEND_SECONDS))),
+    ]))
+    .with_send_limit(codes::RESEND_SECONDS)
+}
