@@ -10,6 +10,7 @@ pub mod config;
 pub mod dialect;
 pub mod gateway;
 pub mod guard;
+pub mod json;
 pub mod observe;
 pub mod query;
 pub mod sign;

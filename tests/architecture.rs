@@ -19,8 +19,8 @@ const ROOMS: &[(&str, &[&str])] = &[
         &["dialect", "guard", "region", "upstream", "store", "observe", "config", "account", "sign", "clock"],
     ),
     ("observe", &["guard", "upstream", "config", "account", "clock"]),
-    ("backend", &["upstream", "config", "account", "query", "clock"]),
-    ("dialect", &["config", "account", "sign", "query", "clock"]),
+    ("backend", &["upstream", "config", "account", "query", "json", "clock"]),
+    ("dialect", &["config", "account", "sign", "query", "json", "clock"]),
     ("guard", &["store", "config", "account", "sign", "clock"]),
     ("upstream", &["config", "account", "clock"]),
     ("store", &["clock"]),
@@ -28,12 +28,13 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("sign", &["account", "query", "clock"]),
     ("account", &["clock"]),
     ("query", &[]),
+    ("json", &[]),
     ("clock", &[]),
 ];
 
 /// Rooms that decide and translate, and never touch a socket.
 const PURE: &[&str] =
-    &["account", "dialect", "guard", "region", "config", "gateway", "sign", "query", "clock"];
+    &["account", "dialect", "guard", "region", "config", "gateway", "sign", "query", "json", "clock"];
 
 const SOCKETS: &[&str] = &["pingora", "tokio::net", "redis::", "std::net::Tcp", "std::net::Udp"];
 

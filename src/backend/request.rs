@@ -24,7 +24,8 @@ pub(super) fn read_call(operation: Operation, request: &Request<Bytes>) -> Resul
     if request.body().len() > MAX_BODY {
         return Err(ProblemCode::PayloadTooLarge.into());
     }
-    let body = Json::parse(request.body()).map_err(|error| Problem::malformed(error.to_string()))?;
+    let body =
+        Json::parse(request.body()).map_err(|error| Problem::malformed(format!("the body {error}")))?;
     decode::read_call(operation, &body)
 }
 

@@ -3,7 +3,6 @@
 
 pub mod canonical;
 pub mod coolkit;
-pub mod json;
 mod language;
 
 use bytes::Bytes;

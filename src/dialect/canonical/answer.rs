@@ -9,8 +9,8 @@ use crate::account::{
     Session,
 };
 use crate::clock::Moment;
-use crate::dialect::json::{self, Object, ObjectWriter, Value};
 use crate::dialect::{Asked, Reading, answer, unreadable};
+use crate::json::{self, Object, ObjectWriter, Value};
 
 const CONTENT_TYPE: &str = "application/json";
 
@@ -122,7 +122,6 @@ pub(super) fn read(call: &Call, response: &Response<Bytes>, reading: Reading) ->
 /// Whether a reply has what its operation promises: an answer of another kind is no answer.
 fn is_complete(operation: Operation, reply: &Reply) -> bool {
     match operation {
-        Operation::Register => reply.account.is_some() || reply.session.is_some(),
         Operation::Login | Operation::LoginCode | Operation::Refresh => reply.session.is_some(),
         Operation::WhoAmI | Operation::ChangeName => reply.account.is_some(),
         Operation::Region => reply.region.is_some(),

@@ -11,8 +11,8 @@ use crate::account::{
     Call, Captcha, Channel, Email, Extensions, Federated, Operation, PasswordForm, Phone, Problem,
     ProblemCode, Purpose, Secret, Verification,
 };
-use crate::dialect::json::{self, Object, ObjectWriter, Value};
 use crate::dialect::{Proof, Reading, Sending, Understood, bearer_token};
+use crate::json::{self, Object, ObjectWriter, Value};
 use crate::query::{Query, QueryWriter};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");

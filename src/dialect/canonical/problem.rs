@@ -4,8 +4,8 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 
 use crate::account::{Operation, Problem, ProblemCode, Secret};
-use crate::dialect::json::{Object, ObjectWriter, Value};
 use crate::dialect::{Asked, Language, answer};
+use crate::json::{Object, ObjectWriter, Value};
 
 /// What stands before the code in `type`.
 const TYPE_PREFIX: &str = "urn:dragoman:problem:";

@@ -11,8 +11,8 @@ use crate::account::{
     Account, Call, Email, Extensions, Operation, Phone, Problem, ProblemCode, Reply, Secret, Session,
 };
 use crate::clock::Moment;
-use crate::dialect::json::{self, Object, ObjectWriter, Value};
 use crate::dialect::{Asked, Reading, answer, unreadable};
+use crate::json::{self, Object, ObjectWriter, Value};
 
 pub(super) const CONTENT_TYPE: &str = "application/json; charset=utf-8";
 

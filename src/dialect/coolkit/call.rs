@@ -10,8 +10,8 @@ use crate::account::{
 };
 use crate::clock::Moment;
 use crate::config::UpstreamApp;
-use crate::dialect::json::{self, Object, ObjectWriter, Value};
 use crate::dialect::{Proof, Reading, Sending, Signed, Understood, bearer_token};
+use crate::json::{self, Object, ObjectWriter, Value};
 use crate::query::{Query, QueryWriter};
 use crate::sign::SigningKey;
 

@@ -5,8 +5,8 @@ use http::{Response, StatusCode};
 
 use super::wire_name;
 use crate::account::{Operation, Problem, ProblemCode};
-use crate::dialect::json::{Object, ObjectWriter, Value};
 use crate::dialect::{Asked, Language, answer, unreadable};
+use crate::json::{Object, ObjectWriter, Value};
 
 use Operation::{ChangePassword, Refresh, Register, ResetPassword, SendCode};
 use ProblemCode as P;

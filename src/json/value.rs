@@ -93,6 +93,11 @@ impl<'a> Object<'a> {
         self.value(name).filter(|value| !value.is_blank())
     }
 
+    /// The members, in order, taken out.
+    pub fn into_members(self) -> impl Iterator<Item = Member<'a>> {
+        self.members.into_iter()
+    }
+
     /// The members, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Member<'a>> {
         self.members.iter()
