@@ -1,0 +1,227 @@
+//! The metrics, on a registry of their own: prefix `dragoman_`, base units, and labels from
+//! closed sets only.
+
+use std::time::Duration;
+
+use prometheus::process_collector::ProcessCollector;
+use prometheus::{
+    Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
+};
+
+/// Seconds of a whole call: the backend's answer dominates.
+const CALL_BUCKETS: &[f64] = &[
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+];
+
+/// Seconds of the gateway's own share: microseconds, with the service level goals among them.
+const OWN_BUCKETS: &[f64] = &[
+    0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 1.0,
+];
+
+/// Every metric of the gateway.
+pub struct Metrics {
+    registry: Registry,
+    pub(super) requests: IntCounterVec,
+    pub(super) request_duration: HistogramVec,
+    pub(super) own_duration: HistogramVec,
+    pub(super) refusals: IntCounterVec,
+    pub(super) would_be_refusals: IntCounterVec,
+    pub(super) old_secret_requests: IntCounterVec,
+    pub(super) upstream_attempts: IntCounterVec,
+    pub(super) translation_failures: IntCounterVec,
+    pub(super) region_hops: IntCounter,
+    pub(super) access_log_dropped: IntCounter,
+    in_flight: IntGauge,
+    connections: IntGauge,
+    replay_entries: IntGauge,
+    replay_entries_bound: IntGauge,
+    config_reloads: IntCounterVec,
+    config_last_reload_successful: IntGauge,
+}
+
+impl Metrics {
+    /// All metrics, registered.
+    ///
+    /// # Errors
+    /// When two of them bear one name.
+    pub fn new() -> prometheus::Result<Self> {
+        let registry = Registry::new();
+        registry.register(Box::new(ProcessCollector::for_self()))?;
+        register_build_info(&registry)?;
+        let new = Register(&registry);
+        let metrics = Self {
+            requests: new.counters(
+                "dragoman_requests_total",
+                "Requests answered, by how they ended.",
+                &["dialect", "operation", "outcome", "app"],
+            )?,
+            request_duration: new.histograms(
+                "dragoman_request_duration_seconds",
+                "Whole duration of a request, from its first byte to the last byte of its answer.",
+                CALL_BUCKETS,
+            )?,
+            own_duration: new.histograms(
+                "dragoman_own_duration_seconds",
+                "The gateway's own share of a request's duration, without client and backend.",
+                OWN_BUCKETS,
+            )?,
+            refusals: new.counters(
+                "dragoman_refusals_total",
+                "Requests that a guard refused.",
+                &["guard", "reason", "dialect"],
+            )?,
+            would_be_refusals: new.counters(
+                "dragoman_would_be_refusals_total",
+                "Requests that a guard in report mode let pass and would have refused.",
+                &["guard", "reason"],
+            )?,
+            old_secret_requests: new.counters(
+                "dragoman_old_secret_requests_total",
+                "Requests signed with an app's old secret.",
+                &["app"],
+            )?,
+            upstream_attempts: new.counters(
+                "dragoman_upstream_attempts_total",
+                "Tries at the backend, by result.",
+                &["upstream", "region", "result"],
+            )?,
+            translation_failures: new.counters(
+                "dragoman_translation_failures_total",
+                "Messages that could not be understood: requests of clients, answers of backends.",
+                &["dialect", "side"],
+            )?,
+            region_hops: new.counter("dragoman_region_hops_total", "Calls sent on to another region.")?,
+            access_log_dropped: new.counter(
+                "dragoman_access_log_dropped_lines_total",
+                "Access-log lines dropped because the output was too slow.",
+            )?,
+            in_flight: new.gauge("dragoman_in_flight_requests", "Requests under way.")?,
+            connections: new.gauge("dragoman_connections", "Client connections that are open.")?,
+            replay_entries: new.gauge(
+                "dragoman_replay_entries",
+                "Signed requests that the replay guard remembers.",
+            )?,
+            replay_entries_bound: new.gauge(
+                "dragoman_replay_entries_bound",
+                "Signed requests that the replay guard may remember.",
+            )?,
+            config_reloads: new.counters("dragoman_config_reloads_total", "Config reloads.", &["result"])?,
+            config_last_reload_successful: new.gauge(
+                "dragoman_config_last_reload_successful",
+                "Whether the config that was loaded last is the one that runs (1) or was refused (0).",
+            )?,
+            registry,
+        };
+        metrics.config_last_reload_successful.set(1);
+        for result in ["success", "failure"] {
+            metrics.config_reloads.with_label_values(&[result]);
+        }
+        Ok(metrics)
+    }
+
+    /// Counts a request as under way until the guard is dropped.
+    pub fn request_in_flight(&self) -> GaugeGuard {
+        GaugeGuard::new(&self.in_flight)
+    }
+
+    /// Counts a connection as open until the guard is dropped.
+    pub fn connection_open(&self) -> GaugeGuard {
+        GaugeGuard::new(&self.connections)
+    }
+
+    /// Requests under way now.
+    pub fn requests_in_flight(&self) -> i64 {
+        self.in_flight.get()
+    }
+
+    /// Tells how full the replay memory is.
+    pub fn set_replay_entries(&self, entries: usize, bound: usize) {
+        let gauge_value = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.replay_entries.set(gauge_value(entries));
+        self.replay_entries_bound.set(gauge_value(bound));
+    }
+
+    /// Counts a reload.
+    pub fn config_reloaded(&self, success: bool) {
+        let result = if success { "success" } else { "failure" };
+        self.config_reloads.with_label_values(&[result]).inc();
+        self.config_last_reload_successful.set(i64::from(success));
+    }
+
+    /// The registry, for parts that bring metrics of their own.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// All metrics in Prometheus's text form.
+    ///
+    /// # Errors
+    /// When a metric can't be written in that form.
+    pub fn render(&self) -> prometheus::Result<String> {
+        let mut text = Vec::with_capacity(16 * 1024);
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        String::from_utf8(text).map_err(|error| prometheus::Error::Msg(error.to_string()))
+    }
+}
+
+/// Counts one more in a gauge while it lives.
+#[derive(Debug)]
+pub struct GaugeGuard(IntGauge);
+
+impl GaugeGuard {
+    fn new(gauge: &IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for GaugeGuard {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+struct Register<'a>(&'a Registry);
+
+impl Register<'_> {
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
+        let counters = IntCounterVec::new(Opts::new(name, help), labels)?;
+        self.0.register(Box::new(counters.clone()))?;
+        Ok(counters)
+    }
+
+    fn counter(&self, name: &str, help: &str) -> prometheus::Result<IntCounter> {
+        let counter = IntCounter::new(name, help)?;
+        self.0.register(Box::new(counter.clone()))?;
+        Ok(counter)
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> prometheus::Result<IntGauge> {
+        let gauge = IntGauge::new(name, help)?;
+        self.0.register(Box::new(gauge.clone()))?;
+        Ok(gauge)
+    }
+
+    fn histograms(&self, name: &str, help: &str, buckets: &[f64]) -> prometheus::Result<HistogramVec> {
+        let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+        let histograms = HistogramVec::new(options, &["dialect", "operation"])?;
+        self.0.register(Box::new(histograms.clone()))?;
+        Ok(histograms)
+    }
+}
+
+fn register_build_info(registry: &Registry) -> prometheus::Result<()> {
+    let options = Opts::new(
+        "dragoman_build_info",
+        "The version that runs; the value is always 1.",
+    );
+    let info = IntGaugeVec::new(options, &["version"])?;
+    info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+    registry.register(Box::new(info))
+}
+
+/// Seconds, as histograms take them.
+pub(super) fn seconds(duration: Duration) -> f64 {
+    duration.as_secs_f64()
+}
