@@ -13,7 +13,7 @@ const EXAMPLES: &str = r#"Exit code 0 means that the Sign holds, 1 that it does 
 
 Examples:
   $ dragoman verify --demo --signature 'Sign 2CqlYZcS8x6LI27DgfX3QdqnVCFqbEz8sZXtOGEFuGc=' --query 'appid=McFJj4Noke1mGDZCR1QarGW7P9Ycp0Vr&deviceid=1000012345&nonce=2323dfgh&ts=1558004249'
-  $ printf %s '{"appid":"my-app"}' | dragoman verify --secret file:my-app.secret --signature 'a+e0NEDxukR86QzW59A5ZxzRsYNQybVmVdnNhUDBLuY='"#;
+  $ printf %s '{"appid":"my-app"}' | dragoman verify --secret file:my-app.secret --signature 'uefsPkyNAUSuRBzb9iXNoDJkIrBi2EK8R9ZWYSHcnRM='"#;
 
 /// Check a coolkit Sign
 #[derive(Debug, Args)]

@@ -13,6 +13,7 @@ use crate::account::Secret;
 
 /// The one backend that calls are sent to.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "a process has one")]
 pub enum Upstream {
     /// The embedded user backend, in this process.
     Embedded,
