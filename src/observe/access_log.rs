@@ -66,7 +66,8 @@ impl AccessLog {
     pub fn append(&self, record: &CallRecord) -> bool {
         LINE.with_borrow_mut(|line| {
             line.clear();
-            write_line(line, record).is_ok() && self.shared.append(line, self.bound)
+            write_line(line, record);
+            self.shared.append(line, self.bound)
         })
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use crate::account::Operation;
 use crate::config::{DIALECTS, Settings};
 
 /// What stands for a value that no closed set has.
@@ -41,4 +42,9 @@ impl Labels {
 pub(super) fn dialect(name: Option<&str>) -> &'static str {
     let known = |name| DIALECTS.iter().find(|dialect| dialect.name == name);
     name.and_then(known).map_or(UNKNOWN, |dialect| dialect.name)
+}
+
+/// The label of an operation; `none` where a request asked for none that is known.
+pub(super) fn operation(operation: Option<Operation>) -> &'static str {
+    operation.map_or("none", |operation| operation.name())
 }

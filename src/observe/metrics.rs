@@ -1,13 +1,18 @@
 //! The metrics, on a registry of their own: prefix `dragoman_`, base units, and labels from
 //! closed sets only.
 
-use std::time::Duration;
+use std::sync::OnceLock;
 
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
+
+use super::CallRecord;
+use super::labels;
+use crate::account::Operation;
+use crate::config::DIALECTS;
 
 /// Seconds of a whole call: the backend's answer dominates.
 const CALL_BUCKETS: &[f64] = &[
@@ -23,8 +28,7 @@ const OWN_BUCKETS: &[f64] = &[
 pub struct Metrics {
     registry: Registry,
     pub(super) requests: IntCounterVec,
-    pub(super) request_duration: HistogramVec,
-    pub(super) own_duration: HistogramVec,
+    pub(super) durations: Durations,
     pub(super) refusals: IntCounterVec,
     pub(super) would_be_refusals: IntCounterVec,
     pub(super) old_secret_requests: IntCounterVec,
@@ -56,16 +60,7 @@ impl Metrics {
                 "Requests answered, by how they ended.",
                 &["dialect", "operation", "outcome", "app"],
             )?,
-            request_duration: new.histograms(
-                "dragoman_request_duration_seconds",
-                "Whole duration of a request, from its first byte to the last byte of its answer.",
-                CALL_BUCKETS,
-            )?,
-            own_duration: new.histograms(
-                "dragoman_own_duration_seconds",
-                "The gateway's own share of a request's duration, without client and backend.",
-                OWN_BUCKETS,
-            )?,
+            durations: Durations::new(&new)?,
             refusals: new.counters(
                 "dragoman_refusals_total",
                 "Requests that a guard refused.",
@@ -182,6 +177,56 @@ impl Drop for GaugeGuard {
     }
 }
 
+/// The two durations of a call, found by position: a request pays for no hash and no lock.
+pub(super) struct Durations {
+    whole: HistogramVec,
+    own: HistogramVec,
+    cells: Vec<OnceLock<(Histogram, Histogram)>>,
+}
+
+impl Durations {
+    fn new(register: &Register<'_>) -> prometheus::Result<Self> {
+        let whole = register.histograms(
+            "dragoman_request_duration_seconds",
+            "Whole duration of a request, from its first byte to the last byte of its answer.",
+            CALL_BUCKETS,
+        )?;
+        let own = register.histograms(
+            "dragoman_own_duration_seconds",
+            "The gateway's own share of a request's duration, without client and backend.",
+            OWN_BUCKETS,
+        )?;
+        let cells = vec![OnceLock::new(); (DIALECTS.len() + 1) * (Operation::ALL.len() + 1)];
+        Ok(Self { whole, own, cells })
+    }
+
+    /// Observes one call.
+    pub fn observe(&self, record: &CallRecord) {
+        let dialect = DIALECTS
+            .iter()
+            .position(|known| Some(known.name) == record.dialect);
+        let dialect = dialect.unwrap_or(DIALECTS.len());
+        let operation = record
+            .operation
+            .map_or(Operation::ALL.len(), |operation| operation as usize);
+        let Some(cell) = self.cells.get(dialect * (Operation::ALL.len() + 1) + operation) else {
+            return;
+        };
+        let (whole, own) = cell.get_or_init(|| {
+            let call = [
+                labels::dialect(record.dialect),
+                labels::operation(record.operation),
+            ];
+            (
+                self.whole.with_label_values(&call),
+                self.own.with_label_values(&call),
+            )
+        });
+        whole.observe(record.duration.as_secs_f64());
+        own.observe(record.own_duration().as_secs_f64());
+    }
+}
+
 struct Register<'a>(&'a Registry);
 
 impl Register<'_> {
@@ -219,9 +264,4 @@ fn register_build_info(registry: &Registry) -> prometheus::Result<()> {
     let info = IntGaugeVec::new(options, &["version"])?;
     info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
     registry.register(Box::new(info))
-}
-
-/// Seconds, as histograms take them.
-pub(super) fn seconds(duration: Duration) -> f64 {
-    duration.as_secs_f64()
 }

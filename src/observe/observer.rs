@@ -6,7 +6,6 @@ use arc_swap::ArcSwap;
 use thiserror::Error;
 
 use super::labels::{self, Labels};
-use super::metrics::seconds;
 use super::{AccessLog, Attempt, CallRecord, Metrics, Outcome};
 use crate::account::ProblemCode;
 
@@ -68,21 +67,13 @@ impl Observer {
         let metrics = &self.metrics;
         let labels = self.labels.load();
         let dialect = labels::dialect(record.dialect);
-        let operation = record.operation.map_or("none", |operation| operation.name());
+        let operation = labels::operation(record.operation);
         let app = labels.app(record.app.as_deref());
         metrics
             .requests
             .with_label_values(&[dialect, operation, record.outcome.name(), app])
             .inc();
-        let call = [dialect, operation];
-        metrics
-            .request_duration
-            .with_label_values(&call)
-            .observe(seconds(record.duration));
-        metrics
-            .own_duration
-            .with_label_values(&call)
-            .observe(seconds(record.own_duration()));
+        metrics.durations.observe(record);
         if record.old_secret {
             metrics.old_secret_requests.with_label_values(&[app]).inc();
         }
