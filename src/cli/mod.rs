@@ -11,7 +11,6 @@ mod message;
 mod run;
 mod serve;
 mod sign;
-mod signature;
 mod verify;
 mod version;
 

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::Failure;
 use super::message::{Bytes, Message};
-use super::signature::SigningKey;
+use crate::sign::SigningKey;
 
 const EXAMPLES: &str = r#"Prints the value of the Authorization field. It belongs to these very bytes: send the body unchanged,
 without a line end that `echo` would add.

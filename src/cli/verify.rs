@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::Failure;
 use super::message::{Bytes, Message};
-use super::signature::{Signature, SigningKey, messages};
+use crate::sign::{Signature, SigningKey, messages};
 
 const EXAMPLES: &str = r#"Exit code 0 means that the Sign holds, 1 that it does not. Time and nonce are not looked at.
 

@@ -1,12 +1,12 @@
 //! The metrics, on a registry of their own: prefix `dragoman_`, base units, and labels from
 //! closed sets only.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 
 use super::CallRecord;
@@ -42,7 +42,12 @@ pub struct Metrics {
     replay_entries_bound: IntGauge,
     config_reloads: IntCounterVec,
     config_last_reload_successful: IntGauge,
+    refused_connections: IntCounterVec,
+    refreshers: Mutex<Vec<Refresh>>,
 }
+
+/// Writes down what another part counts.
+type Refresh = Arc<dyn Fn(&Metrics) + Send + Sync>;
 
 impl Metrics {
     /// All metrics, registered.
@@ -106,6 +111,12 @@ impl Metrics {
                 "dragoman_config_last_reload_successful",
                 "Whether the config that was loaded last is the one that runs (1) or was refused (0).",
             )?,
+            refused_connections: new.counters(
+                "dragoman_refused_connections_total",
+                "Connections closed at once, by the limit that they were over.",
+                &["limit"],
+            )?,
+            refreshers: Mutex::default(),
             registry,
         };
         metrics.config_last_reload_successful.set(1);
@@ -115,26 +126,30 @@ impl Metrics {
         Ok(metrics)
     }
 
-    /// Counts a request as under way until the guard is dropped.
-    pub fn request_in_flight(&self) -> GaugeGuard {
-        GaugeGuard::new(&self.in_flight)
+    /// Has `refresh` write down what other parts count, each time before the metrics are read.
+    pub fn before_reading(&self, refresh: impl Fn(&Self) + Send + Sync + 'static) {
+        self.refreshers().push(Arc::new(refresh));
     }
 
-    /// Counts a connection as open until the guard is dropped.
-    pub fn connection_open(&self) -> GaugeGuard {
-        GaugeGuard::new(&self.connections)
-    }
-
-    /// Requests under way now.
-    pub fn requests_in_flight(&self) -> i64 {
-        self.in_flight.get()
+    /// Tells how many connections are open and how many requests are under way.
+    pub fn set_load(&self, connections: usize, requests: usize) {
+        self.connections.set(gauge_value(connections));
+        self.in_flight.set(gauge_value(requests));
     }
 
     /// Tells how full the replay memory is.
     pub fn set_replay_entries(&self, entries: usize, bound: usize) {
-        let gauge_value = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         self.replay_entries.set(gauge_value(entries));
         self.replay_entries_bound.set(gauge_value(bound));
+    }
+
+    /// Tells how many connections were closed at once since the start: over the bound on all,
+    /// and over the bound on one address.
+    pub fn set_refused_connections(&self, over_all: u64, over_address: u64) {
+        for (limit, count) in [("all", over_all), ("address", over_address)] {
+            let counter = self.refused_connections.with_label_values(&[limit]);
+            counter.inc_by(count.saturating_sub(counter.get()));
+        }
     }
 
     /// Counts a reload.
@@ -144,37 +159,23 @@ impl Metrics {
         self.config_last_reload_successful.set(i64::from(success));
     }
 
-    /// The registry, for parts that bring metrics of their own.
-    pub fn registry(&self) -> &Registry {
-        &self.registry
-    }
-
     /// All metrics in Prometheus's text form.
-    ///
-    /// # Errors
-    /// When a metric can't be written in that form.
-    pub fn render(&self) -> prometheus::Result<String> {
-        let mut text = Vec::with_capacity(16 * 1024);
-        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
-        String::from_utf8(text).map_err(|error| prometheus::Error::Msg(error.to_string()))
+    pub fn render(&self) -> String {
+        let refreshers = self.refreshers().clone();
+        for refresh in refreshers {
+            refresh(self);
+        }
+        let text = TextEncoder::new().encode_to_string(&self.registry.gather());
+        text.unwrap_or_else(|error| format!("# the metrics can't be written: {error}\n"))
+    }
+
+    fn refreshers(&self) -> MutexGuard<'_, Vec<Refresh>> {
+        self.refreshers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Counts one more in a gauge while it lives.
-#[derive(Debug)]
-pub struct GaugeGuard(IntGauge);
-
-impl GaugeGuard {
-    fn new(gauge: &IntGauge) -> Self {
-        gauge.inc();
-        Self(gauge.clone())
-    }
-}
-
-impl Drop for GaugeGuard {
-    fn drop(&mut self) {
-        self.0.dec();
-    }
+fn gauge_value(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// The two durations of a call, found by position: a request pays for no hash and no lock.

@@ -12,7 +12,7 @@ mod record;
 pub use access_log::AccessLog;
 pub use diagnostics::{StartLogError, start_log};
 pub use labels::Labels;
-pub use metrics::{GaugeGuard, Metrics};
+pub use metrics::Metrics;
 pub use observer::{ObserveError, Observer};
 pub use record::{Attempt, CallRecord, Outcome};
 
