@@ -114,7 +114,7 @@ impl App {
         let nonce_format = table.read("nonce_format", |node| {
             node.choice(&[("any", NonceFormat::Any), ("alnum8", NonceFormat::Alnum8)])
         });
-        let operations = table.read("operations", |node| node.list(operation));
+        let operations = table.read("operations", operations);
         // What no signature vouches for can't be told from a forgery, so it is never remembered.
         let replay = replay.unwrap_or(signature);
         check_replay(table, signature, replay);
@@ -158,6 +158,16 @@ fn secrets(node: Node<'_>) -> Option<Vec<Secret>> {
             "keep the present one, first, and one old one",
         ),
     }
+}
+
+fn operations(node: Node<'_>) -> Option<Vec<Operation>> {
+    if node.value().as_array().is_some_and(|names| names.is_empty()) {
+        return node.fail(
+            "the app may call nothing",
+            "name operations, or leave `operations` out to allow all",
+        );
+    }
+    node.list(operation)
 }
 
 fn operation(node: Node<'_>) -> Option<Operation> {

@@ -103,6 +103,7 @@ fn apps_are_told_apart_and_have_one_or_two_secrets() {
         &app("operations = [\"login\", «\"logn\"]\n"),
         "unknown operation \"logn\"",
     );
+    error(&app("operations = «[]\n"), "may call nothing");
     error(
         &app("nonce_format = «\"alnum9\"\n"),
         "`nonce_format` has no value",
