@@ -20,10 +20,8 @@ echo >>asked
 
 fn requests_of(dialect: &str) -> Vec<Vec<String>> {
     let settings = Settings::demo(&|_| None).unwrap();
-    let bound = Bound {
-        listeners: vec![([127, 0, 0, 1], 1234).into()],
-        admin: Some(([127, 0, 0, 1], 5678).into()),
-    };
+    let bound =
+        Bound { listeners: vec![([127, 0, 0, 1], 1234).into()], admin: Some(([127, 0, 0, 1], 5678).into()) };
     let text = banner(&settings, &bound, PROGRAM);
     let script = text.split(&format!("# {dialect}\n")).nth(1).unwrap();
     let script = script.split("\n# ").next().unwrap();
@@ -32,11 +30,7 @@ fn requests_of(dialect: &str) -> Vec<Vec<String>> {
     let curl = directory.path().join("curl");
     fs::write(&curl, CURL).unwrap();
     fs::set_permissions(&curl, fs::Permissions::from_mode(0o755)).unwrap();
-    let path = format!(
-        "{}:{}",
-        directory.path().display(),
-        std::env::var("PATH").unwrap_or_default()
-    );
+    let path = format!("{}:{}", directory.path().display(), std::env::var("PATH").unwrap_or_default());
     let output = Command::new("sh")
         .args(["-e", "-c", script])
         .env("PATH", path)
@@ -46,9 +40,7 @@ fn requests_of(dialect: &str) -> Vec<Vec<String>> {
     assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{script}");
     let asked = fs::read_to_string(directory.path().join("asked")).unwrap();
     let requests = asked.trim_end().split("\n\n");
-    requests
-        .map(|request| request.lines().map(str::to_owned).collect())
-        .collect()
+    requests.map(|request| request.lines().map(str::to_owned).collect()).collect()
 }
 
 fn after<'a>(request: &'a [String], option: &str) -> &'a str {
@@ -69,14 +61,9 @@ fn paths(requests: &[Vec<String>]) -> Vec<&str> {
 #[test]
 fn canonical_requests_ask_for_a_code_register_and_log_in() {
     let requests = requests_of("canonical");
-    assert_eq!(
-        paths(&requests),
-        ["/v1/verification-codes", "/v1/accounts", "/v1/sessions"]
-    );
-    let bodies: Vec<Value> = requests
-        .iter()
-        .map(|request| serde_json::from_str(after(request, "-d")).unwrap())
-        .collect();
+    assert_eq!(paths(&requests), ["/v1/verification-codes", "/v1/accounts", "/v1/sessions"]);
+    let bodies: Vec<Value> =
+        requests.iter().map(|request| serde_json::from_str(after(request, "-d")).unwrap()).collect();
     assert_eq!(bodies[0]["purpose"], "register");
     assert_eq!(bodies[1]["verification"]["code"], "123456");
     assert_eq!(bodies[1]["phone"], bodies[0]["phone"]);
@@ -86,24 +73,16 @@ fn canonical_requests_ask_for_a_code_register_and_log_in() {
 #[test]
 fn coolkit_requests_are_signed_by_the_demo_app() {
     let requests = requests_of("coolkit");
-    assert_eq!(
-        paths(&requests),
-        ["/api/sms", "/api/user/register", "/api/user/login"]
-    );
+    assert_eq!(paths(&requests), ["/api/sms", "/api/user/register", "/api/user/login"]);
     let mut nonces = Vec::new();
     for request in &requests {
         let body = after(request, "-d");
         let read: Value = serde_json::from_str(body).unwrap();
         assert!(read["ts"].as_i64().unwrap() > 1_700_000_000);
         let nonce = read["nonce"].as_str().unwrap().to_owned();
-        assert!(
-            nonce.len() == 8 && nonce.bytes().all(|byte| byte.is_ascii_alphanumeric()),
-            "{nonce}"
-        );
+        assert!(nonce.len() == 8 && nonce.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{nonce}");
         nonces.push(nonce);
-        let field = request
-            .iter()
-            .find_map(|argument| argument.strip_prefix("Authorization: "));
+        let field = request.iter().find_map(|argument| argument.strip_prefix("Authorization: "));
         let verified = Command::new(PROGRAM)
             .args(["verify", "--demo", "--body", body, "--signature", field.unwrap()])
             .output()

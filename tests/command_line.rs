@@ -30,12 +30,8 @@ fn command(program: &str) -> Command {
 }
 
 fn end(command: &mut Command, stdin: &[u8]) -> Ended {
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // A command that does not read its stdin may have closed it.
     let _ = child.stdin.take().unwrap().write_all(stdin);
     let output = child.wait_with_output().unwrap();
@@ -56,9 +52,7 @@ fn check(text: &str, arguments: &[&str]) -> Ended {
     fs::write(directory.path().join("test.toml"), text).unwrap();
     let mut command = command(PROGRAM);
     command.args(["check", "-c", "test.toml"]).args(arguments);
-    command
-        .current_dir(directory.path())
-        .env("MY_APP_SECRET", "for-my-app");
+    command.current_dir(directory.path()).env("MY_APP_SECRET", "for-my-app");
     end(&mut command, b"")
 }
 
@@ -81,37 +75,22 @@ fn sign_makes_all_ten_vectors_and_verify_takes_them() {
             end(command.env("APP_SECRET", &secret), stdin.as_bytes())
         };
         let made = with_secret(&["sign"], signed);
-        assert_eq!(
-            (made.code, made.stdout),
-            (Some(0), format!("Sign {sign}\n")),
-            "{}",
-            made.stderr
-        );
+        assert_eq!((made.code, made.stdout), (Some(0), format!("Sign {sign}\n")), "{}", made.stderr);
         let made = dragoman(&["sign", "--demo", "--query", signed]);
         assert_eq!(made.stdout, format!("Sign {sign}\n"));
 
         let checked = with_secret(&["verify", "--signature", sign], signed);
         assert_eq!(checked.code, Some(0), "{}: {}", member("id"), checked.stderr);
-        let checked = with_secret(
-            &["verify", "--signature", &format!("sign {sign}")],
-            &format!("{signed} "),
-        );
+        let checked = with_secret(&["verify", "--signature", &format!("sign {sign}")], &format!("{signed} "));
         assert_eq!(checked.code, Some(1), "{}", member("id"));
-        assert!(
-            checked
-                .stderr
-                .starts_with("error: the Sign does not hold\n  cause: ")
-        );
+        assert!(checked.stderr.starts_with("error: the Sign does not hold\n  cause: "));
     }
 }
 
 #[test]
 fn verify_takes_a_query_in_any_order_that_clients_sign() {
     let (_, vectors) = vectors();
-    let sorted = vectors
-        .iter()
-        .find(|vector| vector["id"] == "get-sorted")
-        .unwrap();
+    let sorted = vectors.iter().find(|vector| vector["id"] == "get-sorted").unwrap();
     let unsorted = "ts=1558004249&nonce=2323dfgh&appid=McFJj4Noke1mGDZCR1QarGW7P9Ycp0Vr&deviceid=1000012345";
     let sign = sorted["sign"].as_str().unwrap();
     let checked = dragoman(&["verify", "--demo", "--signature", sign, "--query", unsorted]);
@@ -138,11 +117,7 @@ fn a_secret_on_the_command_line_is_refused_and_not_repeated() {
         assert!(!ended.stderr.contains("hunter2") && ended.stdout.is_empty());
     }
     let missing = dragoman(&["sign", "--secret", "env:NOT_SET", "--body", "x"]);
-    assert!(
-        missing.stderr.contains("\"NOT_SET\" is not set"),
-        "{}",
-        missing.stderr
-    );
+    assert!(missing.stderr.contains("\"NOT_SET\" is not set"), "{}", missing.stderr);
 }
 
 #[test]
@@ -150,10 +125,7 @@ fn check_takes_the_shipped_file_and_the_demo() {
     let shipped = dragoman(&["check", "-c", SHIPPED]);
     assert_eq!(shipped.code, Some(0), "{}", shipped.stdout);
     let demo = dragoman(&["check"]);
-    assert_eq!(
-        (demo.code, demo.stdout.as_str()),
-        (Some(0), "good: 0 errors, 0 warnings\n")
-    );
+    assert_eq!((demo.code, demo.stdout.as_str()), (Some(0), "good: 0 errors, 0 warnings\n"));
 }
 
 #[test]
@@ -196,16 +168,8 @@ fn run_refuses_a_broken_file_on_stderr() {
     for arguments in [&["run", "-c"][..], &["-c"]] {
         let ended = end(command(PROGRAM).args(arguments).arg(&path), b"");
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""));
-        assert!(
-            ended.stderr.contains("test.toml:2:11: error: "),
-            "{}",
-            ended.stderr
-        );
-        assert!(
-            ended.stderr.contains("test.toml:6:1: error: "),
-            "{}",
-            ended.stderr
-        );
+        assert!(ended.stderr.contains("test.toml:2:11: error: "), "{}", ended.stderr);
+        assert!(ended.stderr.contains("test.toml:6:1: error: "), "{}", ended.stderr);
     }
 }
 
@@ -227,11 +191,7 @@ fn a_gateway_that_does_not_answer_is_not_healthy() {
     // Port 1 is reserved, and nothing serves it.
     let ended = dragoman(&["healthcheck", "--url", "http://127.0.0.1:1/readyz"]);
     assert_eq!(ended.code, Some(1));
-    assert!(
-        ended
-            .stderr
-            .starts_with("error: no answer from 127.0.0.1:1\n  cause: ")
-    );
+    assert!(ended.stderr.starts_with("error: no answer from 127.0.0.1:1\n  cause: "));
     assert!(ended.stderr.contains("\n  hint: "));
 }
 
@@ -245,11 +205,7 @@ fn wrong_usage_ends_with_2_and_says_how() {
         &["backend", "--listen", "localhost"],
     ] {
         let ended = dragoman(arguments);
-        assert_eq!(
-            (ended.code, ended.stdout.as_str()),
-            (Some(2), ""),
-            "{arguments:?}"
-        );
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{arguments:?}");
         assert!(ended.stderr.starts_with("error: "), "{}", ended.stderr);
     }
 }
@@ -259,10 +215,7 @@ fn version_tells_people_and_programs() {
     let version = env!("CARGO_PKG_VERSION");
     assert_eq!(dragoman(&["version"]).stdout, format!("dragoman {version}\n"));
     let json: Value = serde_json::from_str(&dragoman(&["version", "--json"]).stdout).unwrap();
-    assert_eq!(
-        (json["name"].as_str(), json["version"].as_str()),
-        (Some("dragoman"), Some(version))
-    );
+    assert_eq!((json["name"].as_str(), json["version"].as_str()), (Some("dragoman"), Some(version)));
 }
 
 #[test]
@@ -270,15 +223,7 @@ fn completions_know_every_command() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let ended = dragoman(&["completions", shell]);
         assert_eq!(ended.code, Some(0));
-        for command in [
-            "run",
-            "check",
-            "sign",
-            "verify",
-            "backend",
-            "healthcheck",
-            "version",
-        ] {
+        for command in ["run", "check", "sign", "verify", "backend", "healthcheck", "version"] {
             assert!(ended.stdout.contains(command), "{shell} does not know {command}");
         }
     }
@@ -287,14 +232,7 @@ fn completions_know_every_command() {
 #[test]
 fn no_color_is_honoured_even_where_colour_is_forced() {
     let help = |name: &str| {
-        end(
-            command(PROGRAM)
-                .arg("--confg")
-                .env(name, "1")
-                .env("CLICOLOR_FORCE", "1"),
-            b"",
-        )
-        .stderr
+        end(command(PROGRAM).arg("--confg").env(name, "1").env("CLICOLOR_FORCE", "1"), b"").stderr
     };
     assert!(help("UNRELATED").contains('\u{1b}'));
     assert!(!help("NO_COLOR").contains('\u{1b}'));

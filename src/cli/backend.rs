@@ -54,21 +54,11 @@ impl Backend {
         match &self.action {
             Some(Action::Backup { file }) => {
                 serve::backup(&settings.database, file)?;
-                writeln!(
-                    out,
-                    "{} is copied to {}",
-                    settings.database.display(),
-                    file.display()
-                )?;
+                writeln!(out, "{} is copied to {}", settings.database.display(), file.display())?;
             }
             Some(Action::Restore { file }) => {
                 serve::restore(file, &settings.database)?;
-                writeln!(
-                    out,
-                    "{} is restored from {}",
-                    settings.database.display(),
-                    file.display()
-                )?;
+                writeln!(out, "{} is restored from {}", settings.database.display(), file.display())?;
             }
             None => {
                 start_log(&Log::default(), variable("RUST_LOG").as_deref())

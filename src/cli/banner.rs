@@ -99,10 +99,7 @@ mod tests {
     const OPEN: &str = "[[listener]]\naddress = \"0.0.0.0:8080\"\n[upstream]\nkind = \"embedded\"\n";
 
     fn bound(listener: &str) -> Bound {
-        Bound {
-            listeners: vec![listener.parse().unwrap()],
-            admin: Some("127.0.0.1:9999".parse().unwrap()),
-        }
+        Bound { listeners: vec![listener.parse().unwrap()], admin: Some("127.0.0.1:9999".parse().unwrap()) }
     }
 
     #[test]

@@ -56,34 +56,21 @@ fn write_findings(out: &mut impl Write, findings: &[Finding]) -> Result<(), Fail
 }
 
 fn verdict(findings: &[Finding]) -> String {
-    let count = |severity| {
-        findings
-            .iter()
-            .filter(|finding| finding.severity == severity)
-            .count()
-    };
+    let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
     let plural = |count, word| match count {
         1 => format!("1 {word}"),
         _ => format!("{count} {word}s"),
     };
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     let verdict = if errors == 0 { "good" } else { "refused" };
-    format!(
-        "{verdict}: {}, {}",
-        plural(errors, "error"),
-        plural(warnings, "warning")
-    )
+    format!("{verdict}: {}, {}", plural(errors, "error"), plural(warnings, "warning"))
 }
 
 fn write_settings(out: &mut impl Write, settings: &Settings) -> Result<(), Failure> {
     for listener in &settings.listeners {
         writeln!(out, "listener {}", listener.address)?;
         for dialect in &listener.dialects {
-            writeln!(
-                out,
-                "  {dialect}: {}",
-                openness(listener, dialect, &settings.apps)
-            )?;
+            writeln!(out, "  {dialect}: {}", openness(listener, dialect, &settings.apps))?;
         }
     }
     match &settings.admin {
@@ -95,12 +82,7 @@ fn write_settings(out: &mut impl Write, settings: &Settings) -> Result<(), Failu
         Upstream::Embedded => writeln!(out, "upstream: embedded")?,
         Upstream::Http(http) => {
             let tls = if http.tls { "with TLS" } else { "in the clear" };
-            writeln!(
-                out,
-                "upstream: {} at {}, {tls}",
-                http.dialect,
-                http.addresses.join(", ")
-            )?;
+            writeln!(out, "upstream: {} at {}, {tls}", http.dialect, http.addresses.join(", "))?;
         }
     }
     for app in &settings.apps {

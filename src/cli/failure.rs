@@ -15,29 +15,19 @@ pub struct Failure {
 impl Failure {
     /// What failed.
     pub fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            cause: None,
-            hint: None,
-        }
+        Self { message: message.into(), cause: None, hint: None }
     }
 
     /// Because of what.
     #[must_use]
     pub fn because(self, cause: impl fmt::Display) -> Self {
-        Self {
-            cause: Some(cause.to_string()),
-            ..self
-        }
+        Self { cause: Some(cause.to_string()), ..self }
     }
 
     /// What to do about it.
     #[must_use]
     pub fn hint(self, hint: impl Into<String>) -> Self {
-        Self {
-            hint: Some(hint.into()),
-            ..self
-        }
+        Self { hint: Some(hint.into()), ..self }
     }
 }
 

@@ -33,11 +33,8 @@ impl Healthcheck {
             Failure::new(format!("{:?} is no address that can be asked", self.url))
                 .hint("write it as http://127.0.0.1:9090/readyz")
         })?;
-        let status = status(&authority, &path).map_err(|error| {
-            Failure::new(format!("no answer from {authority}"))
-                .because(error)
-                .hint(HINT)
-        })?;
+        let status = status(&authority, &path)
+            .map_err(|error| Failure::new(format!("no answer from {authority}")).because(error).hint(HINT))?;
         if status == 200 {
             writeln!(out, "ready")?;
             return Ok(ExitCode::SUCCESS);
@@ -54,9 +51,7 @@ fn split(url: &str) -> Option<(String, String)> {
         None => (rest, "/".to_owned()),
     };
     let plain = |c: char| c.is_ascii_graphic() && c != '@';
-    let has_port = authority
-        .rsplit_once(':')
-        .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
     let authority = match has_port {
         true => authority.to_owned(),
         false => format!("{authority}:80"),
@@ -69,10 +64,7 @@ fn status(authority: &str, path: &str) -> io::Result<u16> {
     let mut stream = connect(authority)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n"
-    )?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n")?;
     let mut line = [0; 12];
     stream.read_exact(&mut line)?;
     let status = line.strip_prefix(b"HTTP/1.").and_then(|rest| rest.get(2..));
@@ -118,11 +110,7 @@ mod tests {
         let (answer, request) = ask(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
         assert_eq!(answer, Ok(ExitCode::SUCCESS));
         assert!(request.starts_with("GET /readyz HTTP/1.1\r\nHost: 127.0.0.1:"));
-        for answer in [
-            &b"HTTP/1.1 503 Draining\r\n\r\n"[..],
-            b"HTTP/1.1 2",
-            b"SSH-2.0-OpenSSH_9",
-        ] {
+        for answer in [&b"HTTP/1.1 503 Draining\r\n\r\n"[..], b"HTTP/1.1 2", b"SSH-2.0-OpenSSH_9"] {
             assert!(ask(answer).0.is_err());
         }
     }
@@ -130,15 +118,9 @@ mod tests {
     #[test]
     fn addresses_are_split_or_refused() {
         let split = |url| split(url).map(|(authority, path)| format!("{authority} {path}"));
-        assert_eq!(
-            split("http://127.0.0.1:9090/readyz?x").as_deref(),
-            Some("127.0.0.1:9090 /readyz?x")
-        );
+        assert_eq!(split("http://127.0.0.1:9090/readyz?x").as_deref(), Some("127.0.0.1:9090 /readyz?x"));
         assert_eq!(split("http://gateway").as_deref(), Some("gateway:80 /"));
-        assert_eq!(
-            split("http://[::1]:9090/livez").as_deref(),
-            Some("[::1]:9090 /livez")
-        );
+        assert_eq!(split("http://[::1]:9090/livez").as_deref(), Some("[::1]:9090 /livez"));
         for url in [
             "https://127.0.0.1/",
             "127.0.0.1:9090",

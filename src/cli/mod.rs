@@ -119,26 +119,17 @@ mod tests {
 
     #[test]
     fn every_command_has_examples_that_parse() {
-        for command in Cli::command()
-            .get_subcommands()
-            .filter(|command| command.get_name() != "help")
-        {
+        for command in Cli::command().get_subcommands().filter(|command| command.get_name() != "help") {
             let help = command.get_after_help().expect("examples").to_string();
-            let examples: Vec<&str> = help
-                .lines()
-                .filter_map(|line| line.strip_prefix("  $ "))
-                .collect();
+            let examples: Vec<&str> = help.lines().filter_map(|line| line.strip_prefix("  $ ")).collect();
             assert!(!examples.is_empty(), "{}", command.get_name());
             for example in examples {
                 let call = example.rsplit(" | ").next().unwrap_or(example);
                 let words = call.split(" > ").next().unwrap_or(call).split('\'').enumerate();
                 let words = words.flat_map(|(index, part)| {
                     let quoted = index % 2 == 1;
-                    let split: Vec<&str> = if quoted {
-                        vec![part]
-                    } else {
-                        part.split_whitespace().collect()
-                    };
+                    let split: Vec<&str> =
+                        if quoted { vec![part] } else { part.split_whitespace().collect() };
                     split
                 });
                 assert!(Cli::try_parse_from(words).is_ok(), "{example}");

@@ -40,9 +40,9 @@ impl Verify {
         let key = SigningKey::new(&self.message.secret()?);
         let holds = match self.message.bytes()? {
             Bytes::Body(body) => key.sign(&body) == signature,
-            Bytes::Query(query) => messages(&query, b"", self.refresh)
-                .iter()
-                .any(|message| key.sign(message) == signature),
+            Bytes::Query(query) => {
+                messages(&query, b"", self.refresh).iter().any(|message| key.sign(message) == signature)
+            }
         };
         if holds {
             writeln!(out, "the Sign holds")?;

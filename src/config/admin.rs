@@ -20,11 +20,7 @@ pub struct Admin {
 impl Admin {
     /// The loopback address that is used where the file names none.
     pub(super) fn loopback() -> Self {
-        Self {
-            address: SocketAddr::from(([127, 0, 0, 1], 9090)),
-            token: None,
-            hosts: Vec::new(),
-        }
+        Self { address: SocketAddr::from(([127, 0, 0, 1], 9090)), token: None, hosts: Vec::new() }
     }
 
     /// Reads `[admin]`; `None` when it is switched off.

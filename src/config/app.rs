@@ -79,11 +79,7 @@ impl App {
 }
 
 const DAY: Duration = Duration::from_secs(86_400);
-const MODES: &[(&str, Mode)] = &[
-    ("enforce", Mode::Enforce),
-    ("report", Mode::Report),
-    ("off", Mode::Off),
-];
+const MODES: &[(&str, Mode)] = &[("enforce", Mode::Enforce), ("report", Mode::Report), ("off", Mode::Off)];
 
 impl Mode {
     /// The name in the config file.
@@ -101,9 +97,7 @@ impl App {
     pub(super) fn read(table: &mut Table<'_>) -> Option<Located<Self>> {
         let id = table.need("id", name);
         let secrets = table.need("secrets", secrets);
-        let signature = table
-            .read("signature", |node| node.choice(MODES))
-            .unwrap_or_default();
+        let signature = table.read("signature", |node| node.choice(MODES)).unwrap_or_default();
         let (past, future) = table
             .read("clock_window", |node| node.table("clock_window", clock_window))
             .unwrap_or(DEFAULT_WINDOW);
@@ -141,10 +135,7 @@ fn clock_window(table: &mut Table<'_>) -> (Duration, Duration) {
     let second = Duration::from_secs(1);
     let past = table.read("past", |node| duration(node, second..=7 * DAY));
     let future = table.read("future", |node| duration(node, Duration::ZERO..=DAY));
-    (
-        past.unwrap_or(DEFAULT_WINDOW.0),
-        future.unwrap_or(DEFAULT_WINDOW.1),
-    )
+    (past.unwrap_or(DEFAULT_WINDOW.0), future.unwrap_or(DEFAULT_WINDOW.1))
 }
 
 fn secrets(node: Node<'_>) -> Option<Vec<Secret>> {
@@ -153,19 +144,14 @@ fn secrets(node: Node<'_>) -> Option<Vec<Secret>> {
     match count {
         Some(0) => node.fail("an app needs a secret", "add one: `secrets = [\"env:NAME\"]`"),
         Some(1 | 2) => Some(secrets),
-        _ => node.fail(
-            "an app has at most two live secrets",
-            "keep the present one, first, and one old one",
-        ),
+        _ => node.fail("an app has at most two live secrets", "keep the present one, first, and one old one"),
     }
 }
 
 fn operations(node: Node<'_>) -> Option<Vec<Operation>> {
     if node.value().as_array().is_some_and(|names| names.is_empty()) {
-        return node.fail(
-            "the app may call nothing",
-            "name operations, or leave `operations` out to allow all",
-        );
+        return node
+            .fail("the app may call nothing", "name operations, or leave `operations` out to allow all");
     }
     node.list(operation)
 }
@@ -203,10 +189,7 @@ fn check_signature(table: &Table<'_>, signature: Mode) {
     if signature != Mode::Enforce {
         table.warning(
             "signature",
-            format!(
-                "anybody may call as this app: its signature is {:?}",
-                signature.name()
-            ),
+            format!("anybody may call as this app: its signature is {:?}", signature.name()),
             "set `signature = \"enforce\"` once its clients sign well",
         );
     }

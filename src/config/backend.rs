@@ -18,11 +18,7 @@ pub struct Backend {
 impl Backend {
     /// The embedded backend of a directory.
     pub fn at(directory: &Path, region: Option<String>) -> Self {
-        Self {
-            database: directory.join("accounts.db"),
-            outbox: directory.join("outbox.jsonl"),
-            region,
-        }
+        Self { database: directory.join("accounts.db"), outbox: directory.join("outbox.jsonl"), region }
     }
 
     /// The embedded backend that the settings call for, where they do and it has a place.

@@ -15,6 +15,7 @@ pub(super) struct Places {
     pub admin: Place,
     pub upstream_app: Place,
     pub data_dir: Place,
+    pub pass_through: Place,
 }
 
 /// One listening address, and where it is named.
@@ -31,6 +32,13 @@ pub(super) fn check(reader: &Reader<'_>, settings: &Settings, places: &Places) {
     check_apps(reader, settings, places);
     check_dialects(reader, settings, places);
     check_data_dir(reader, settings, places);
+    if settings.upstream == Upstream::Embedded && !settings.pass_through.is_empty() {
+        reader.error(
+            &places.pass_through,
+            "the embedded backend has nothing to pass through to",
+            "remove [[pass_through]], or set `kind = \"http\"` in [upstream]",
+        );
+    }
     let open = bound.iter().any(|bound| !bound.address.ip().is_loopback());
     check_samples(reader, settings, places, open);
     for place in reader.literal_secrets().iter().filter(|_| open) {
@@ -57,10 +65,7 @@ fn bound(reader: &Reader<'_>, settings: &Settings, places: &Places) -> Vec<Bound
 
 fn check_addresses(reader: &Reader<'_>, bound: &[Bound]) {
     for (index, later) in bound.iter().enumerate() {
-        let clash = bound
-            .iter()
-            .take(index)
-            .find(|earlier| overlap(earlier.address, later.address));
+        let clash = bound.iter().take(index).find(|earlier| overlap(earlier.address, later.address));
         if let Some(earlier) = clash {
             reader.error(
                 &later.place,
@@ -91,12 +96,7 @@ fn check_admin(reader: &Reader<'_>, settings: &Settings, places: &Places) {
 
 fn check_apps(reader: &Reader<'_>, settings: &Settings, places: &Places) {
     for (index, (app, place)) in settings.apps.iter().zip(&places.apps).enumerate() {
-        if settings
-            .apps
-            .iter()
-            .take(index)
-            .any(|earlier| earlier.id == app.id)
-        {
+        if settings.apps.iter().take(index).any(|earlier| earlier.id == app.id) {
             reader.error(
                 place,
                 format!("the app {:?} is there twice", app.id),
@@ -133,11 +133,7 @@ fn check_data_dir(reader: &Reader<'_>, settings: &Settings, places: &Places) {
         return;
     }
     if settings.upstream == Upstream::Embedded {
-        reader.error(
-            &places.data_dir,
-            "the embedded backend needs a place for its data",
-            "set `data_dir`",
-        );
+        reader.error(&places.data_dir, "the embedded backend needs a place for its data", "set `data_dir`");
     }
     if settings.apps.iter().any(|app| app.replay != Mode::Off) {
         reader.warning(
@@ -154,11 +150,7 @@ fn check_samples(reader: &Reader<'_>, settings: &Settings, places: &Places, open
         if open {
             reader.error(place, message, "use an app id and a secret of your own");
         } else {
-            reader.warning(
-                place,
-                message,
-                "use it for trying things out on this machine only",
-            );
+            reader.warning(place, message, "use it for trying things out on this machine only");
         }
     };
     for (app, place) in settings.apps.iter().zip(&places.apps) {

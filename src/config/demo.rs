@@ -30,11 +30,7 @@ impl Settings {
         overrides::apply(&reader, &mut settings);
         refuse_off_loopback(&reader, &settings);
         let findings = reader.into_findings();
-        if findings.is_empty() {
-            Ok(settings)
-        } else {
-            Err(findings)
-        }
+        if findings.is_empty() { Ok(settings) } else { Err(findings) }
     }
 
     fn loopback_demo() -> Self {
@@ -46,6 +42,7 @@ impl Settings {
             admin: Some(Admin::loopback()),
             data_dir: Some("data".into()),
             upstream: Upstream::Embedded,
+            pass_through: Vec::new(),
             apps: vec![App::new(SAMPLE_ID, SAMPLE_SECRET)],
             limits: Limits {
                 connections_per_address: None,

@@ -10,16 +10,8 @@ pub struct Dialect {
 }
 
 /// Every dialect that is built in.
-pub const DIALECTS: &[Dialect] = &[
-    Dialect {
-        name: "coolkit",
-        signs: true,
-    },
-    Dialect {
-        name: "canonical",
-        signs: false,
-    },
-];
+pub const DIALECTS: &[Dialect] =
+    &[Dialect { name: "coolkit", signs: true }, Dialect { name: "canonical", signs: false }];
 
 /// The dialect of a name.
 pub fn dialect(name: &str) -> Option<&'static Dialect> {

@@ -86,11 +86,7 @@ impl Limits {
     }
 
     fn counts(table: &mut Table<'_>, limits: Self) -> Self {
-        let mut count = |key, default| {
-            table
-                .read(key, |node| number(node, 1..=MILLION))
-                .unwrap_or(default)
-        };
+        let mut count = |key, default| table.read(key, |node| number(node, 1..=MILLION)).unwrap_or(default);
         let connections = count("connections", limits.connections);
         let in_flight = count("in_flight", limits.in_flight);
         let json_depth = table.read("json_depth", |node| number(node, 1..=128));
@@ -115,21 +111,14 @@ impl Limits {
         Self {
             header_bytes: bytes("header_size", 1024..=MIB, limits.header_bytes),
             body_bytes: bytes("body_size", 256..=64 * MIB, limits.body_bytes),
-            body_bytes_in_all: bytes(
-                "body_size_in_all",
-                256..=1024 * 1024 * MIB,
-                limits.body_bytes_in_all,
-            ),
+            body_bytes_in_all: bytes("body_size_in_all", 256..=1024 * 1024 * MIB, limits.body_bytes_in_all),
             ..limits
         }
     }
 
     fn times(table: &mut Table<'_>, limits: Self) -> Self {
-        let mut time = |key, default| {
-            table
-                .read(key, |node| duration(node, MILLISECOND..=HOUR))
-                .unwrap_or(default)
-        };
+        let mut time =
+            |key, default| table.read(key, |node| duration(node, MILLISECOND..=HOUR)).unwrap_or(default);
         Self {
             header_timeout: time("header_timeout", limits.header_timeout),
             body_timeout: time("body_timeout", limits.body_timeout),

@@ -22,20 +22,13 @@ pub struct Listener {
 impl Listener {
     /// A listener that offers every dialect.
     pub fn with_all_dialects(address: SocketAddr) -> Self {
-        Self {
-            address,
-            dialects: all_dialects(),
-            default_dialect: None,
-            unsigned: Vec::new(),
-        }
+        Self { address, dialects: all_dialects(), default_dialect: None, unsigned: Vec::new() }
     }
 
     /// Reads one `[[listener]]`.
     pub(super) fn read(table: &mut Table<'_>) -> Option<Located<Self>> {
         let address = table.need("address", bind_address);
-        let dialects = table
-            .read("dialects", |node| node.list(known_dialect))
-            .unwrap_or_else(all_dialects);
+        let dialects = table.read("dialects", |node| node.list(known_dialect)).unwrap_or_else(all_dialects);
         if dialects.is_empty() {
             table.error(
                 "dialects",
@@ -46,17 +39,10 @@ impl Listener {
         let offered = |node: Node<'_>| offered_dialect(node, &dialects);
         let default_dialect = table.read("default_dialect", offered);
         let unsigned = table
-            .read("unsigned", |node| {
-                node.list(|item| unsigned_dialect(item, &dialects))
-            })
+            .read("unsigned", |node| node.list(|item| unsigned_dialect(item, &dialects)))
             .unwrap_or_default();
         let place = table.place("address");
-        let value = Self {
-            address: address?,
-            dialects,
-            default_dialect,
-            unsigned,
-        };
+        let value = Self { address: address?, dialects, default_dialect, unsigned };
         Some(Located { value, place })
     }
 }
@@ -80,10 +66,7 @@ fn offered_dialect(node: Node<'_>, offered: &[String]) -> Option<String> {
     if offered.contains(&dialect) {
         return Some(dialect);
     }
-    node.fail(
-        format!("{dialect:?} is not offered here"),
-        "add it to this listener's `dialects`",
-    )
+    node.fail(format!("{dialect:?} is not offered here"), "add it to this listener's `dialects`")
 }
 
 fn unsigned_dialect(node: Node<'_>, offered: &[String]) -> Option<String> {

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use super::checks::{self, Places};
 use super::reader::{Located, Node, Place, Reader, Table};
 use super::{
-    Admin, App, Backend, Env, Finding, Limits, Listener, Log, Regions, Replay, Settings, Severity, Shutdown,
-    Upstream, overrides,
+    Admin, App, Backend, Env, Finding, Limits, Listener, Log, PassThrough, Regions, Replay, Settings,
+    Severity, Shutdown, Upstream, overrides,
 };
 use crate::account::Country;
 
@@ -73,12 +73,8 @@ fn read_document(table: &mut Table<'_>) -> (Settings, Places) {
     }
     let listeners = tables(table, "listener", "[[listener]]", Listener::read);
     let apps = tables(table, "app", "[[app]]", App::read);
-    let admin = section(table, "admin", "[admin]", Admin::read).unwrap_or_else(|| {
-        Some(Located {
-            value: Admin::loopback(),
-            place: Place::File,
-        })
-    });
+    let admin = section(table, "admin", "[admin]", Admin::read)
+        .unwrap_or_else(|| Some(Located { value: Admin::loopback(), place: Place::File }));
     let upstream = table.need("upstream", |node| node.table("[upstream]", Upstream::read));
     let places = Places {
         listeners: places(&listeners),
@@ -86,7 +82,11 @@ fn read_document(table: &mut Table<'_>) -> (Settings, Places) {
         admin: admin.as_ref().map_or(Place::File, |admin| admin.place.clone()),
         upstream_app: table.place("upstream"),
         data_dir: table.place("data_dir"),
+        pass_through: table.place("pass_through"),
     };
+    let pass_through = table.read("pass_through", |node| {
+        node.list(|item| item.table("[[pass_through]]", PassThrough::read).flatten())
+    });
     let limits = section(table, "limits", "[limits]", Limits::read);
     let replay = section(table, "replay", "[replay]", Replay::read);
     let regions = section(table, "region", "[region]", Regions::read);
@@ -99,6 +99,7 @@ fn read_document(table: &mut Table<'_>) -> (Settings, Places) {
         admin: admin.map(|admin| admin.value),
         data_dir: data_dir.unwrap_or_else(|| Some("data".into())),
         upstream: upstream.flatten().unwrap_or(Upstream::Embedded),
+        pass_through: pass_through.unwrap_or_default(),
         apps: values(apps),
         limits: limits.unwrap_or_default(),
         replay: replay.unwrap_or_default(),
@@ -148,9 +149,7 @@ fn directory(node: Node<'_>) -> Option<Option<PathBuf>> {
 fn country(node: Node<'_>) -> Option<Country> {
     match node.text()?.parse::<Country>() {
         Ok(country) => Some(country),
-        Err(error) => node.fail(
-            format!("unknown country {:?}", error.0),
-            "give an ISO 3166-1 alpha-2 code such as \"CN\"",
-        ),
+        Err(error) => node
+            .fail(format!("unknown country {:?}", error.0), "give an ISO 3166-1 alpha-2 code such as \"CN\""),
     }
 }

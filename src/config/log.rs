@@ -53,22 +53,12 @@ pub struct Log {
 impl Log {
     /// Reads `[log]`.
     pub(super) fn read(table: &mut Table<'_>) -> Self {
-        let levels = [
-            LogLevel::Error,
-            LogLevel::Warn,
-            LogLevel::Info,
-            LogLevel::Debug,
-            LogLevel::Trace,
-        ]
-        .map(|level| (level.name(), level));
+        let levels = [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace]
+            .map(|level| (level.name(), level));
         let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
         Self {
-            level: table
-                .read("level", |node| node.choice(&levels))
-                .unwrap_or_default(),
-            format: table
-                .read("format", |node| node.choice(&formats))
-                .unwrap_or_default(),
+            level: table.read("level", |node| node.choice(&levels)).unwrap_or_default(),
+            format: table.read("format", |node| node.choice(&formats)).unwrap_or_default(),
         }
     }
 }

@@ -23,11 +23,7 @@ pub(super) fn apply(reader: &Reader<'_>, settings: &mut Settings) {
         match (settings.admin.as_mut(), addresses.as_slice()) {
             (Some(admin), [address]) => admin.address = *address,
             (None, _) => {}
-            _ => reader.error(
-                &Place::Variable(ADMIN_LISTEN),
-                "there is one admin listener",
-                BIND_HINT,
-            ),
+            _ => reader.error(&Place::Variable(ADMIN_LISTEN), "there is one admin listener", BIND_HINT),
         }
     }
     if let Some(directory) = (reader.env)(DATA_DIR).filter(|directory| !directory.is_empty()) {
@@ -48,11 +44,7 @@ fn override_listeners(reader: &Reader<'_>, settings: &mut Settings, addresses: &
     if addresses.len() != settings.listeners.len() {
         reader.error(
             &Place::Variable(LISTEN),
-            format!(
-                "{} addresses for {} listeners",
-                addresses.len(),
-                settings.listeners.len()
-            ),
+            format!("{} addresses for {} listeners", addresses.len(), settings.listeners.len()),
             "give one address for each listener, separated by commas",
         );
         return;

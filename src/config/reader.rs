@@ -101,14 +101,7 @@ impl<'a> Reader<'a> {
             Place::File => (self.file.clone(), 0, 0),
             Place::Variable(name) => ((*name).to_owned(), 0, 0),
         };
-        self.findings.borrow_mut().push(Finding {
-            file,
-            line,
-            column,
-            message,
-            hint,
-            severity,
-        });
+        self.findings.borrow_mut().push(Finding { file, line, column, message, hint, severity });
     }
 
     fn position(&self, offset: usize) -> (usize, usize) {
@@ -138,13 +131,7 @@ impl<'a> Table<'a> {
         place: Place,
         read: impl FnOnce(&mut Self) -> T,
     ) -> T {
-        let mut table = Self {
-            reader,
-            name: name.into(),
-            entries,
-            place,
-            asked: Vec::new(),
-        };
+        let mut table = Self { reader, name: name.into(), entries, place, asked: Vec::new() };
         let value = read(&mut table);
         table.note_unknown_keys();
         value
@@ -154,11 +141,7 @@ impl<'a> Table<'a> {
     pub fn read<T>(&mut self, key: &'static str, parse: impl FnOnce(Node<'a>) -> Option<T>) -> Option<T> {
         self.asked.push(key);
         let value = self.entries.get(key)?;
-        parse(Node {
-            reader: self.reader,
-            key,
-            value,
-        })
+        parse(Node { reader: self.reader, key, value })
     }
 
     /// The same for a key that must be there.
@@ -185,9 +168,7 @@ impl<'a> Table<'a> {
 
     /// Where the key's value stands, or else the table.
     pub fn place(&self, key: &str) -> Place {
-        self.entries
-            .get(key)
-            .map_or_else(|| self.place.clone(), |value| Place::Span(value.span()))
+        self.entries.get(key).map_or_else(|| self.place.clone(), |value| Place::Span(value.span()))
     }
 
     /// Notes an error at a key's value, or else at the table.
@@ -269,10 +250,7 @@ impl<'a> Node<'a> {
             return Some(*value);
         }
         let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-        self.fail(
-            format!("`{}` has no value {text:?}", self.key),
-            suggestion(text, &names),
-        )
+        self.fail(format!("`{}` has no value {text:?}", self.key), suggestion(text, &names))
     }
 
     /// A list; what is wrong in it is noted one by one and left out.

@@ -33,9 +33,6 @@ impl Replay {
                 format!("choose at most {entries}, the value of `entries`"),
             );
         }
-        Self {
-            entries,
-            entries_per_app,
-        }
+        Self { entries, entries_per_app }
     }
 }

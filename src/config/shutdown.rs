@@ -24,11 +24,8 @@ impl Shutdown {
     /// Reads `[shutdown]`.
     pub(super) fn read(table: &mut Table<'_>) -> Self {
         let default = Self::default();
-        let mut wait = |key| {
-            table.read(key, |node| {
-                duration(node, Duration::ZERO..=Duration::from_secs(300))
-            })
-        };
+        let mut wait =
+            |key| table.read(key, |node| duration(node, Duration::ZERO..=Duration::from_secs(300)));
         Self {
             drain_delay: wait("drain_delay").unwrap_or(default.drain_delay),
             grace: wait("grace").unwrap_or(default.grace),

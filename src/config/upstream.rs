@@ -82,15 +82,8 @@ const HTTP_KEYS: [&str; 11] = [
 ];
 
 /// Fields that the gateway writes itself.
-const OWN_FIELDS: [&str; 7] = [
-    "host",
-    "connection",
-    "content-length",
-    "content-type",
-    "transfer-encoding",
-    "authorization",
-    "upgrade",
-];
+const OWN_FIELDS: [&str; 7] =
+    ["host", "connection", "content-length", "content-type", "transfer-encoding", "authorization", "upgrade"];
 
 #[derive(Clone, Copy)]
 enum Kind {
@@ -146,12 +139,8 @@ impl HttpUpstream {
             answer_bytes: table
                 .read("answer_size", |node| size(node, 1024..=64 * 1024 * 1024))
                 .unwrap_or(1024 * 1024),
-            secret: table
-                .read("secret", |node| node.table("secret", header_secret))
-                .flatten(),
-            app: table
-                .read("app", |node| node.table("app", upstream_app))
-                .flatten(),
+            secret: table.read("secret", |node| node.table("secret", header_secret)).flatten(),
+            app: table.read("app", |node| node.table("app", upstream_app)).flatten(),
             tls,
             host: host.unwrap_or_default().to_owned(),
             dialect: dialect?,
@@ -172,11 +161,7 @@ impl HttpUpstream {
 
     fn check(&self, table: &Table<'_>) {
         if self.addresses.is_empty() {
-            table.error(
-                "addresses",
-                "the backend has no address",
-                "add one: \"127.0.0.1:9000\"",
-            );
+            table.error("addresses", "the backend has no address", "add one: \"127.0.0.1:9000\"");
         }
         self.check_tls(table);
         if self.total_timeout < self.connect_timeout || self.total_timeout < self.first_byte_timeout {
@@ -189,10 +174,7 @@ impl HttpUpstream {
         match (&self.app, signs(&self.dialect)) {
             (None, true) => table.error(
                 "dialect",
-                format!(
-                    "{:?} signs its calls, so the gateway needs an app to sign as",
-                    self.dialect
-                ),
+                format!("{:?} signs its calls, so the gateway needs an app to sign as", self.dialect),
                 "add `app = { id = \"…\", secret = \"env:NAME\" }`",
             ),
             (Some(_), false) => table.error(
@@ -206,11 +188,7 @@ impl HttpUpstream {
 
     fn check_tls(&self, table: &Table<'_>) {
         if !self.tls && !self.is_loopback() {
-            table.warning(
-                "addresses",
-                "passwords travel to the backend in the clear",
-                "set `tls = true`",
-            );
+            table.warning("addresses", "passwords travel to the backend in the clear", "set `tls = true`");
         }
         let is_address = self.host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
         if self.host.is_empty() || (self.tls && is_address) {
@@ -244,7 +222,8 @@ fn host_of(address: &str) -> &str {
     address.rsplit_once(':').map_or(address, |(host, _)| host)
 }
 
-fn base_path(node: Node<'_>) -> Option<String> {
+/// A path without a slash at its end.
+pub(super) fn base_path(node: Node<'_>) -> Option<String> {
     let text = node.text()?;
     let trimmed = text.trim_end_matches('/');
     let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '?' | '#' | '%' | ';' | '\\');
@@ -290,8 +269,5 @@ fn header_value(node: Node<'_>) -> Option<Secret> {
 fn upstream_app(table: &mut Table<'_>) -> Option<UpstreamApp> {
     let id = table.need("id", name);
     let secret = table.need("secret", secret);
-    Some(UpstreamApp {
-        id: id?,
-        secret: secret?,
-    })
+    Some(UpstreamApp { id: id?, secret: secret? })
 }

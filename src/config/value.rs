@@ -24,10 +24,7 @@ pub(super) fn duration(node: Node<'_>, bounds: RangeInclusive<Duration>) -> Opti
         return Some(duration);
     }
     let (least, most) = (bounds.start(), bounds.end());
-    node.fail(
-        format!("{text:?} is out of bounds"),
-        format!("choose something from {least:?} to {most:?}"),
-    )
+    node.fail(format!("{text:?} is out of bounds"), format!("choose something from {least:?} to {most:?}"))
 }
 
 /// A number of bytes such as "64KiB" or "1 MB", within bounds; a bare number is bytes.
@@ -45,10 +42,7 @@ pub(super) fn size(node: Node<'_>, bounds: RangeInclusive<usize>) -> Option<usiz
 /// A whole number within bounds.
 pub(super) fn number(node: Node<'_>, bounds: RangeInclusive<usize>) -> Option<usize> {
     let Some(integer) = node.value().as_integer() else {
-        return node.wrong_type(
-            "a whole number",
-            "write digits without quotes, such as 100 or 2_000",
-        );
+        return node.wrong_type("a whole number", "write digits without quotes, such as 100 or 2_000");
     };
     match usize::from_str_radix(integer.as_str(), integer.radix()) {
         Ok(value) => within(node, value, bounds),
@@ -63,10 +57,7 @@ pub(super) fn number(node: Node<'_>, bounds: RangeInclusive<usize>) -> Option<us
 pub(super) fn number_or_off(node: Node<'_>, bounds: RangeInclusive<usize>) -> Option<Option<usize>> {
     match node.value().as_str() {
         Some("off") => Some(None),
-        Some(_) => node.wrong_type(
-            "a whole number or \"off\"",
-            "write digits without quotes, or \"off\"",
-        ),
+        Some(_) => node.wrong_type("a whole number or \"off\"", "write digits without quotes, or \"off\""),
         None => number(node, bounds).map(Some),
     }
 }
@@ -163,9 +154,7 @@ fn parse_size(text: &str) -> Option<usize> {
         "GiB" => 1 << 30,
         _ => return None,
     };
-    count
-        .checked_mul(bytes)
-        .and_then(|bytes| usize::try_from(bytes).ok())
+    count.checked_mul(bytes).and_then(|bytes| usize::try_from(bytes).ok())
 }
 
 fn number_and_unit(text: &str) -> Option<(u64, &str)> {
@@ -180,18 +169,10 @@ mod tests {
 
     #[test]
     fn durations_are_a_number_and_a_unit() {
-        for (text, millis) in [
-            ("300ms", 300),
-            ("30 s", 30_000),
-            ("5m", 300_000),
-            ("2h", 7_200_000),
-            ("1d", 86_400_000),
-        ] {
-            assert_eq!(
-                parse_duration(text),
-                Some(Duration::from_millis(millis)),
-                "{text}"
-            );
+        for (text, millis) in
+            [("300ms", 300), ("30 s", 30_000), ("5m", 300_000), ("2h", 7_200_000), ("1d", 86_400_000)]
+        {
+            assert_eq!(parse_duration(text), Some(Duration::from_millis(millis)), "{text}");
         }
         for text in ["", "5", "m", "-5s", "5 fortnights", "1.5s", "99999999999999999d"] {
             assert_eq!(parse_duration(text), None, "{text}");
@@ -200,12 +181,7 @@ mod tests {
 
     #[test]
     fn sizes_tell_thousands_from_1024s() {
-        for (text, bytes) in [
-            ("64KiB", 65_536),
-            ("1 MB", 1_000_000),
-            ("2MiB", 2_097_152),
-            ("7 B", 7),
-        ] {
+        for (text, bytes) in [("64KiB", 65_536), ("1 MB", 1_000_000), ("2MiB", 2_097_152), ("7 B", 7)] {
             assert_eq!(parse_size(text), Some(bytes), "{text}");
         }
         for text in ["", "64", "KiB", "64 Kib", "-1KB", "99999999999999999GiB"] {

@@ -52,14 +52,9 @@ impl AccessLog {
     fn with_bound(output: impl Write + Send + 'static, bound: usize) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let theirs = Arc::clone(&shared);
-        let writer = thread::Builder::new()
-            .name("access-log".to_owned())
-            .spawn(move || theirs.write_out(output))?;
-        Ok(Self {
-            shared,
-            bound,
-            writer: Mutex::new(Some(writer)),
-        })
+        let writer =
+            thread::Builder::new().name("access-log".to_owned()).spawn(move || theirs.write_out(output))?;
+        Ok(Self { shared, bound, writer: Mutex::new(Some(writer)) })
     }
 
     /// Appends the line of a request; false when it had to be dropped.
@@ -122,9 +117,7 @@ impl Shared {
         let idle = |waiting: &mut Waiting| waiting.lines.is_empty() && !waiting.closed;
         let waiting = self.changed.wait_while(self.waiting(), idle);
         let waiting = waiting.unwrap_or_else(PoisonError::into_inner);
-        let gathered = self
-            .changed
-            .wait_timeout_while(waiting, GATHER, |waiting| !waiting.closed);
+        let gathered = self.changed.wait_timeout_while(waiting, GATHER, |waiting| !waiting.closed);
         let (mut waiting, _) = gathered.unwrap_or_else(PoisonError::into_inner);
         mem::swap(&mut waiting.lines, lines);
         !lines.is_empty()

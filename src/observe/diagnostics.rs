@@ -30,10 +30,8 @@ pub enum StartLogError {
 pub fn start_log(log: &Log, rust_log: Option<&str>) -> Result<(), StartLogError> {
     let filter = EnvFilter::try_new(directives(log, rust_log))?;
     let colour = io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(colour);
+    let subscriber =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colour);
     match log.format {
         LogFormat::Text => subscriber.finish().try_init()?,
         LogFormat::Json => subscriber.json().flatten_event(true).finish().try_init()?,
@@ -55,10 +53,7 @@ mod tests {
 
     #[test]
     fn the_config_sets_the_level_unless_rust_log_does() {
-        let log = Log {
-            level: LogLevel::Debug,
-            format: LogFormat::Text,
-        };
+        let log = Log { level: LogLevel::Debug, format: LogFormat::Text };
         assert_eq!(directives(&log, None), format!("debug,{QUIET}"));
         assert_eq!(directives(&log, Some(" ")), format!("debug,{QUIET}"));
         assert_eq!(directives(&log, Some("pingora=trace")), "pingora=trace");

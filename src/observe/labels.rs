@@ -32,9 +32,7 @@ impl Labels {
 
     /// The label of a region.
     pub(super) fn region<'a>(&'a self, region: Option<&'a str>) -> &'a str {
-        region
-            .filter(|region| self.regions.contains(*region))
-            .unwrap_or(UNKNOWN)
+        region.filter(|region| self.regions.contains(*region)).unwrap_or(UNKNOWN)
     }
 }
 

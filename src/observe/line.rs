@@ -183,14 +183,8 @@ mod tests {
         record.region = Some("cn".to_owned());
         record.hops = 1;
         record.attempts = vec![Attempt::Failed(FailureKind::ConnectFailed), Attempt::Answered];
-        record.refusal = Some(Refusal {
-            guard: Guard::Replay,
-            reason: "seen_before",
-        });
-        record.would_refuse = vec![Refusal {
-            guard: Guard::Clock,
-            reason: "too_old",
-        }];
+        record.refusal = Some(Refusal { guard: Guard::Replay, reason: "seen_before" });
+        record.would_refuse = vec![Refusal { guard: Guard::Clock, reason: "too_old" }];
         record.duration = Duration::from_micros(12_345);
         record.upstream_duration = Duration::from_micros(12_000);
         record.bytes_received = 160;
@@ -216,11 +210,7 @@ mod tests {
         record.region = Some(hostile.clone());
         let line = line(&record);
         assert_eq!(line.matches('\n').count(), 1);
-        assert!(
-            !line
-                .trim_end()
-                .contains(|c: char| c.is_ascii_control() && c != '\u{7f}')
-        );
+        assert!(!line.trim_end().contains(|c: char| c.is_ascii_control() && c != '\u{7f}'));
         let read: serde_json::Value = serde_json::from_str(&line).unwrap();
         for member in ["request_id", "app", "region"] {
             assert_eq!(read[member], hostile);
@@ -231,15 +221,7 @@ mod tests {
 
     #[test]
     fn times_addresses_and_numbers_are_written_as_the_library_writes_them() {
-        for millis in [
-            0,
-            999,
-            1_000,
-            -1,
-            1_558_003_722_091,
-            1_558_003_722_910,
-            1_558_003_723_007,
-        ] {
+        for millis in [0, 999, 1_000, -1, 1_558_003_722_091, 1_558_003_722_910, 1_558_003_723_007] {
             for client in ["0.0.0.0", "203.0.113.255", "2001:db8::1"] {
                 for number in [0, 9, 10, 1_234_567_890, u64::MAX] {
                     let time = Moment::from_millis(millis);

@@ -15,14 +15,12 @@ use crate::account::Operation;
 use crate::config::DIALECTS;
 
 /// Seconds of a whole call: the backend's answer dominates.
-const CALL_BUCKETS: &[f64] = &[
-    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
-];
+const CALL_BUCKETS: &[f64] =
+    &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
 /// Seconds of the gateway's own share: microseconds, with the service level goals among them.
-const OWN_BUCKETS: &[f64] = &[
-    0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 1.0,
-];
+const OWN_BUCKETS: &[f64] =
+    &[0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 1.0];
 
 /// Every metric of the gateway.
 pub struct Metrics {
@@ -98,10 +96,8 @@ impl Metrics {
             )?,
             in_flight: new.gauge("dragoman_in_flight_requests", "Requests under way.")?,
             connections: new.gauge("dragoman_connections", "Client connections that are open.")?,
-            replay_entries: new.gauge(
-                "dragoman_replay_entries",
-                "Signed requests that the replay guard remembers.",
-            )?,
+            replay_entries: new
+                .gauge("dragoman_replay_entries", "Signed requests that the replay guard remembers.")?,
             replay_entries_bound: new.gauge(
                 "dragoman_replay_entries_bound",
                 "Signed requests that the replay guard may remember.",
@@ -203,25 +199,15 @@ impl Durations {
 
     /// Observes one call.
     pub fn observe(&self, record: &CallRecord) {
-        let dialect = DIALECTS
-            .iter()
-            .position(|known| Some(known.name) == record.dialect);
+        let dialect = DIALECTS.iter().position(|known| Some(known.name) == record.dialect);
         let dialect = dialect.unwrap_or(DIALECTS.len());
-        let operation = record
-            .operation
-            .map_or(Operation::ALL.len(), |operation| operation as usize);
+        let operation = record.operation.map_or(Operation::ALL.len(), |operation| operation as usize);
         let Some(cell) = self.cells.get(dialect * (Operation::ALL.len() + 1) + operation) else {
             return;
         };
         let (whole, own) = cell.get_or_init(|| {
-            let call = [
-                labels::dialect(record.dialect),
-                labels::operation(record.operation),
-            ];
-            (
-                self.whole.with_label_values(&call),
-                self.own.with_label_values(&call),
-            )
+            let call = [labels::dialect(record.dialect), labels::operation(record.operation)];
+            (self.whole.with_label_values(&call), self.own.with_label_values(&call))
         });
         whole.observe(record.duration.as_secs_f64());
         own.observe(record.own_duration().as_secs_f64());
@@ -258,10 +244,7 @@ impl Register<'_> {
 }
 
 fn register_build_info(registry: &Registry) -> prometheus::Result<()> {
-    let options = Opts::new(
-        "dragoman_build_info",
-        "The version that runs; the value is always 1.",
-    );
+    let options = Opts::new("dragoman_build_info", "The version that runs; the value is always 1.");
     let info = IntGaugeVec::new(options, &["version"])?;
     info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
     registry.register(Box::new(info))

@@ -69,10 +69,7 @@ impl Observer {
         let dialect = labels::dialect(record.dialect);
         let operation = labels::operation(record.operation);
         let app = labels.app(record.app.as_deref());
-        metrics
-            .requests
-            .with_label_values(&[dialect, operation, record.outcome.name(), app])
-            .inc();
+        metrics.requests.with_label_values(&[dialect, operation, record.outcome.name(), app]).inc();
         metrics.durations.observe(record);
         if record.old_secret {
             metrics.old_secret_requests.with_label_values(&[app]).inc();
@@ -92,10 +89,7 @@ impl Observer {
         }
         for refusal in &record.would_refuse {
             let label_values = [refusal.guard.name(), refusal.reason];
-            self.metrics
-                .would_be_refusals
-                .with_label_values(&label_values)
-                .inc();
+            self.metrics.would_be_refusals.with_label_values(&label_values).inc();
         }
     }
 
@@ -104,10 +98,7 @@ impl Observer {
         let region = labels.region(record.region.as_deref());
         for attempt in &record.attempts {
             let label_values = [upstream, region, attempt.name()];
-            self.metrics
-                .upstream_attempts
-                .with_label_values(&label_values)
-                .inc();
+            self.metrics.upstream_attempts.with_label_values(&label_values).inc();
         }
     }
 

@@ -8,10 +8,8 @@ use super::*;
 fn every_finding_of_a_file_is_told_at_once_in_the_order_of_its_lines() {
     let text = "data_dirr = \"x\"\ndefault_country = \"ZZ\"\n[[listener]]\naddress = \"localhost\"\n\
                 dialects = [\"coolkitt\", \"canonical\"]\n[upstream]\nkind = \"embeded\"\n[limits]\nin_flight = \"many\"\n";
-    let found: Vec<(usize, usize)> = findings(text)
-        .iter()
-        .map(|finding| (finding.line, finding.column))
-        .collect();
+    let found: Vec<(usize, usize)> =
+        findings(text).iter().map(|finding| (finding.line, finding.column)).collect();
     assert_eq!(found, [(1, 1), (2, 19), (4, 11), (5, 13), (7, 8), (9, 13)]);
 }
 
@@ -27,10 +25,7 @@ fn a_finding_reads_like_a_compilers() {
 
 #[test]
 fn columns_count_characters() {
-    error(
-        "data_dir = \"数据\"\n[limits]\n\"说明\" = 1\nin_flight = «\"x\"\n",
-        "whole number",
-    );
+    error("data_dir = \"数据\"\n[limits]\n\"说明\" = 1\nin_flight = «\"x\"\n", "whole number");
     error(
         "[upstream]\n kind = \"embedded\"\n[[app]]\nid = \"数\"\nsecrets = [\"env:APP_SECRET\", «1]\n",
         "must be a string",
@@ -53,42 +48,21 @@ fn unknown_keys_are_told_in_every_table() {
         ("shutdown", "grase"),
         ("log", "fromat"),
     ] {
-        error(
-            &with(&format!("[{table}]\n«{key} = 1\n")),
-            &format!("unknown key `{key}` in [{table}]"),
-        );
+        error(&with(&format!("[{table}]\n«{key} = 1\n")), &format!("unknown key `{key}` in [{table}]"));
     }
     error(&app("«signatur = \"off\"\n"), "unknown key `signatur` in [[app]]");
-    error(
-        &app("clock_window = { «passt = \"1s\" }\n"),
-        "unknown key `passt`",
-    );
+    error(&app("clock_window = { «passt = \"1s\" }\n"), "unknown key `passt`");
     error(&with("«kinds = \"http\"\n"), "unknown key `kinds` in [upstream]");
-    error(
-        "[[listener]]\n«adress = \"127.0.0.1:1\"\n",
-        "unknown key `adress` in [[listener]]",
-    );
-    error(
-        "[[region.table]]\n«nam = \"cn\"\n",
-        "unknown key `nam` in [[region.table]]",
-    );
+    error("[[listener]]\n«adress = \"127.0.0.1:1\"\n", "unknown key `adress` in [[listener]]");
+    error("[[region.table]]\n«nam = \"cn\"\n", "unknown key `nam` in [[region.table]]");
 }
 
 #[test]
 fn missing_keys_are_told_at_their_table() {
-    error(
-        "«[[listener]]\ndialects = [\"canonical\"]\n",
-        "`address` is missing",
-    );
-    error(
-        &with("«[[app]]\nsecrets = [\"env:APP_SECRET\"]\n"),
-        "`id` is missing",
-    );
+    error("«[[listener]]\ndialects = [\"canonical\"]\n", "`address` is missing");
+    error(&with("«[[app]]\nsecrets = [\"env:APP_SECRET\"]\n"), "`id` is missing");
     error(&with("«[[app]]\nid = \"one\"\n"), "`secrets` is missing");
-    error(
-        "[[listener]]\naddress = \"127.0.0.1:1\"\n«[upstream]\n",
-        "`kind` is missing",
-    );
+    error("[[listener]]\naddress = \"127.0.0.1:1\"\n«[upstream]\n", "`kind` is missing");
     error(
         "[[listener]]\naddress = \"127.0.0.1:1\"\n«[upstream]\nkind = \"http\"\n",
         "`addresses` is missing",
@@ -106,37 +80,22 @@ fn wrong_types_are_told_without_the_value() {
     error(&with("[admin]\nenabled = «\"yes\"\n"), "must be true or false");
     error(&with("[admin]\ntoken = «4711\n"), "`token` must be a string");
     assert!(!lines(&findings(&with("[admin]\ntoken = 4711\n"))).contains("4711"));
-    error(
-        &with("[limits]\ncall_timeout = «30\n"),
-        "must be a duration in quotes",
-    );
+    error(&with("[limits]\ncall_timeout = «30\n"), "must be a duration in quotes");
     error(&with("[limits]\nin_flight = «1.5\n"), "must be a whole number");
 }
 
 #[test]
 fn values_out_of_their_form_or_bounds_are_told() {
-    error(
-        &with("[limits]\ncall_timeout = «\"30 fortnights\"\n"),
-        "is no duration",
-    );
+    error(&with("[limits]\ncall_timeout = «\"30 fortnights\"\n"), "is no duration");
     error(&with("[limits]\ncall_timeout = «\"2d\"\n"), "out of bounds");
     error(&with("[limits]\nbody_size = «\"64 Kilo\"\n"), "is no size");
     error(&with("[limits]\nheader_size = «\"2MiB\"\n"), "out of bounds");
     error(&with("[limits]\nin_flight = «0\n"), "0 is out of bounds");
     error(&with("[limits]\nin_flight = «-1\n"), "-1 is out of bounds");
-    error(
-        &with("[limits]\nconnections_per_address = «\"none\"\n"),
-        "or \"off\"",
-    );
+    error(&with("[limits]\nconnections_per_address = «\"none\"\n"), "or \"off\"");
     error("default_country = «\"China\"\n", "unknown country");
-    error(
-        "[[listener]]\naddress = «\"localhost:8080\"\n",
-        "no address to listen on",
-    );
-    error(
-        &with("[log]\nlevel = «\"loud\"\n"),
-        "`level` has no value \"loud\"",
-    );
+    error("[[listener]]\naddress = «\"localhost:8080\"\n", "no address to listen on");
+    error(&with("[log]\nlevel = «\"loud\"\n"), "`level` has no value \"loud\"");
     error(&app("clock_window = { past = «\"30d\" }\n"), "out of bounds");
 }
 

@@ -46,11 +46,7 @@ fn points_at(text: &str, severity: Severity, message: &str) {
             && finding.severity == severity
             && !finding.hint.is_empty()
     });
-    assert!(
-        found,
-        "no {message:?} at {line}:{column} among\n{}",
-        lines(&findings)
-    );
+    assert!(found, "no {message:?} at {line}:{column} among\n{}", lines(&findings));
 }
 
 fn error(text: &str, message: &str) {
@@ -66,9 +62,7 @@ fn with(rest: &str) -> String {
 }
 
 fn app(rest: &str) -> String {
-    with(&format!(
-        "[[app]]\nid = \"one\"\nsecrets = [\"env:APP_SECRET\"]\n{rest}"
-    ))
+    with(&format!("[[app]]\nid = \"one\"\nsecrets = [\"env:APP_SECRET\"]\n{rest}"))
 }
 
 fn upstream(rest: &str) -> String {

@@ -22,9 +22,7 @@ fn the_shipped_file_loads_without_a_finding_and_says_the_defaults() {
 fn the_examples_in_the_shipped_file_load_when_they_are_uncommented() {
     let text = include_str!("../../../config/dragoman.toml");
     let start = text.find("# [upstream]\n").expect("the example");
-    let end = text
-        .find("# What one client, one call")
-        .expect("the next section");
+    let end = text.find("# What one client, one call").expect("the next section");
     let key = |line: &str| {
         let line = line.strip_prefix("# ").unwrap_or(line);
         let is_toml = line.starts_with('[') || line.split(' ').nth(1) == Some("=");
@@ -39,16 +37,12 @@ fn the_examples_in_the_shipped_file_load_when_they_are_uncommented() {
         .replace("env:BACKEND_APP_SECRET", "env:APP_SECRET")
         .replace("dialect = \"canonical\"", "dialect = \"coolkit\"");
     let settings = settings(&format!("[[listener]]\naddress = \"127.0.0.1:8080\"\n{example}"));
-    let Upstream::Http(upstream) = &settings.upstream else {
-        panic!("an HTTP upstream")
-    };
+    let Upstream::Http(upstream) = &settings.upstream else { panic!("an HTTP upstream") };
     assert_eq!(upstream.host, "accounts.internal");
     assert_eq!(upstream.answer_bytes, 1024 * 1024);
+    assert!(settings.pass_through[0].covers(&http::Method::GET, "/api/devices/1"));
     let expected = App {
-        operations: Some(vec![
-            crate::account::Operation::Register,
-            crate::account::Operation::Login,
-        ]),
+        operations: Some(vec![crate::account::Operation::Register, crate::account::Operation::Login]),
         secrets: vec!["from the environment".into(), "from the environment".into()],
         ..App::new("my-app", "")
     };
@@ -56,11 +50,7 @@ fn the_examples_in_the_shipped_file_load_when_they_are_uncommented() {
 }
 
 fn overridden(text: &str, variable: &str, value: &str) -> Result<(Settings, Vec<Finding>), Vec<Finding>> {
-    let env = |name: &str| {
-        (name == variable)
-            .then(|| value.to_owned())
-            .or_else(|| environment(name))
-    };
+    let env = |name: &str| (name == variable).then(|| value.to_owned()).or_else(|| environment(name));
     Settings::parse("test.toml", text, &env)
 }
 
@@ -72,21 +62,14 @@ fn environment_variables_override_what_they_name() {
     assert_eq!(settings.admin.map(|admin| admin.address.port()), Some(1234));
     let (settings, _) = overridden(OPEN, "DRAGOMAN_DATA_DIR", "/elsewhere").expect("good");
     assert_eq!(settings.data_dir, Some("/elsewhere".into()));
-    assert_eq!(
-        settings.backend.map(|backend| backend.database),
-        Some("/elsewhere/accounts.db".into())
-    );
+    assert_eq!(settings.backend.map(|backend| backend.database), Some("/elsewhere/accounts.db".into()));
 }
 
 #[test]
 fn wrong_overrides_are_told_by_the_variables_name() {
     for (variable, value, message) in [
         ("DRAGOMAN_LISTEN", "here", "\"here\" is no address"),
-        (
-            "DRAGOMAN_LISTEN",
-            "127.0.0.1:1,127.0.0.1:2",
-            "2 addresses for 1 listeners",
-        ),
+        ("DRAGOMAN_LISTEN", "127.0.0.1:1,127.0.0.1:2", "2 addresses for 1 listeners"),
         ("DRAGOMAN_ADMIN_LISTEN", "0.0.0.0:9090", "open to everybody"),
         ("DRAGOMAN_ADMIN_LISTEN", "127.0.0.1:8080", "is taken by"),
     ] {
@@ -119,31 +102,19 @@ fn the_demo_opens_all_dialects_on_loopback_only() {
         assert!(lines(&findings).starts_with(&expected), "{}", lines(&findings));
     }
     let env = |name: &str| (name == "DRAGOMAN_LISTEN").then(|| "127.0.0.1:0".to_owned());
-    assert_eq!(
-        Settings::demo(&env).expect("moved").listeners[0].address.port(),
-        0
-    );
+    assert_eq!(Settings::demo(&env).expect("moved").listeners[0].address.port(), 0);
 }
 
 #[test]
 fn secrets_come_from_the_environment_a_file_or_the_text() {
-    error(
-        &with("[admin]\ntoken = «\"env:NOT_SET\"\n"),
-        "\"NOT_SET\" is not set",
-    );
-    error(
-        &with("[admin]\ntoken = «\"file:/nowhere/to/be/found\"\n"),
-        "can't read \"/nowhere/to/be/found\"",
-    );
+    error(&with("[admin]\ntoken = «\"env:NOT_SET\"\n"), "\"NOT_SET\" is not set");
+    error(&with("[admin]\ntoken = «\"file:/nowhere/to/be/found\"\n"), "can't read \"/nowhere/to/be/found\"");
     error(&with("[admin]\ntoken = «\"env:EMPTY\"\n"), "the secret is empty");
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("token");
     std::fs::write(&path, "from a file\n").expect("written");
     let text = with(&format!("[admin]\ntoken = \"file:{}\"\n", path.display()));
-    assert_eq!(
-        settings(&text).admin.and_then(|admin| admin.token),
-        Some("from a file".into())
-    );
+    assert_eq!(settings(&text).admin.and_then(|admin| admin.token), Some("from a file".into()));
     warning(
         "[[listener]]\naddress = \"0.0.0.0:8080\"\n[upstream]\nkind = \"embedded\"\n[admin]\ntoken = «\"letmein\"\n",
         "a secret stands in the config file",
@@ -154,13 +125,7 @@ fn secrets_come_from_the_environment_a_file_or_the_text() {
 #[test]
 fn the_dialects_that_a_config_may_name_are_those_that_are_built_in() {
     let built_in = crate::dialect::built_in();
-    let built_in: Vec<_> = built_in
-        .iter()
-        .map(|dialect| (dialect.name(), dialect.signs()))
-        .collect();
-    let named: Vec<_> = DIALECTS
-        .iter()
-        .map(|dialect| (dialect.name, dialect.signs))
-        .collect();
+    let built_in: Vec<_> = built_in.iter().map(|dialect| (dialect.name(), dialect.signs())).collect();
+    let named: Vec<_> = DIALECTS.iter().map(|dialect| (dialect.name, dialect.signs)).collect();
     assert_eq!(named, built_in);
 }

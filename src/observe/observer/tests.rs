@@ -24,19 +24,10 @@ fn busy_record() -> CallRecord {
     record.app = Some(crate::config::SAMPLE_ID.to_owned());
     record.upstream = Some("canonical");
     record.region = Some("cn".to_owned());
-    record.attempts = vec![
-        Attempt::Failed(FailureKind::ConnectFailed),
-        Attempt::Unintelligible,
-    ];
+    record.attempts = vec![Attempt::Failed(FailureKind::ConnectFailed), Attempt::Unintelligible];
     record.outcome = Outcome::Problem(ProblemCode::UpstreamUnintelligible);
-    record.refusal = Some(Refusal {
-        guard: Guard::Replay,
-        reason: "seen_before",
-    });
-    record.would_refuse = vec![Refusal {
-        guard: Guard::Clock,
-        reason: "too_old",
-    }];
+    record.refusal = Some(Refusal { guard: Guard::Replay, reason: "seen_before" });
+    record.would_refuse = vec![Refusal { guard: Guard::Clock, reason: "too_old" }];
     record.old_secret = true;
     record.hops = 2;
     record.duration = Duration::from_millis(20);
@@ -154,22 +145,12 @@ fn every_metric_has_help_a_type_a_prefix_and_the_suffix_of_its_type() {
             .collect()
     };
     let (help, types) = (described("# HELP "), described("# TYPE "));
-    assert_eq!(
-        help.keys().collect::<HashSet<_>>(),
-        types.keys().collect::<HashSet<_>>()
-    );
+    assert_eq!(help.keys().collect::<HashSet<_>>(), types.keys().collect::<HashSet<_>>());
     assert!(types.contains_key("process_start_time_seconds"));
     for (name, kind) in &types {
-        assert!(
-            name.starts_with("dragoman_") || name.starts_with("process_"),
-            "{name}"
-        );
+        assert!(name.starts_with("dragoman_") || name.starts_with("process_"), "{name}");
         assert_eq!(kind == "counter", name.ends_with("_total"), "{name}: {kind}");
-        assert_eq!(
-            kind == "histogram",
-            name.ends_with("_duration_seconds"),
-            "{name}: {kind}"
-        );
+        assert_eq!(kind == "histogram", name.ends_with("_duration_seconds"), "{name}: {kind}");
         assert!(help[name].ends_with('.'), "{name}: {}", help[name]);
         assert!(!name.contains("milli") && !name.contains("_ms"), "{name}");
     }
