@@ -50,10 +50,9 @@ impl Run {
         let observer = Observer::new(Labels::of(&settings), io::stdout())
             .map_err(|error| Failure::new("can't start observing").because(error))?;
         let observer = Arc::new(observer);
-        let greeting = settings.clone();
-        let served = serve::gateway(settings, self.config.clone(), Arc::clone(&observer), |bound| {
+        let served = serve::gateway(&settings, Arc::clone(&observer), |bound| {
             // A gateway without a terminal serves all the same.
-            let _ = write!(io::stderr(), "{}", banner(&greeting, bound, &program()));
+            let _ = write!(io::stderr(), "{}", banner(&settings, bound, &program()));
         });
         observer.close();
         served.map(|()| ExitCode::SUCCESS)

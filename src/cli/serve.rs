@@ -1,18 +1,17 @@
 //! The one place where the command line meets the server and the embedded backend.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::{Bound, Failure};
 use crate::config::{Backend, Settings};
 use crate::observe::Observer;
 
-/// Serves until the process is told to stop. `config` is the file that a reload reads again;
-/// `listening` is called once, when every address is bound.
+/// Serves until the process is told to stop; `listening` is called once, when every address is
+/// bound.
 pub(super) fn gateway(
-    _settings: Settings,
-    _config: Option<PathBuf>,
+    _settings: &Settings,
     _observer: Arc<Observer>,
     _listening: impl FnOnce(&Bound),
 ) -> Result<(), Failure> {

@@ -39,7 +39,7 @@ pub(super) fn check(reader: &Reader<'_>, settings: &Settings, places: &Places) {
             "remove [[pass_through]], or set `kind = \"http\"` in [upstream]",
         );
     }
-    let open = bound.iter().any(|bound| !bound.address.ip().is_loopback());
+    let open = !settings.is_loopback();
     check_samples(reader, settings, places, open);
     for place in reader.literal_secrets().iter().filter(|_| open) {
         reader.warning(

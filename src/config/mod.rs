@@ -76,3 +76,12 @@ pub struct Settings {
     /// Whether this is the demo that runs without a config file.
     pub demo: bool,
 }
+
+impl Settings {
+    /// Whether nothing is served beyond this machine.
+    pub fn is_loopback(&self) -> bool {
+        let listeners = self.listeners.iter().map(|listener| listener.address);
+        let admin = self.admin.iter().map(|admin| admin.address);
+        listeners.chain(admin).all(|address| address.ip().is_loopback())
+    }
+}
