@@ -64,7 +64,9 @@ fn status(authority: &str, path: &str) -> io::Result<u16> {
     let mut stream = connect(authority)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n")?;
+    // In one write: an answer that comes early must not meet half a request.
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
     let mut line = [0; 12];
     stream.read_exact(&mut line)?;
     let status = line.strip_prefix(b"HTTP/1.").and_then(|rest| rest.get(2..));

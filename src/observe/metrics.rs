@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
@@ -22,25 +23,62 @@ const CALL_BUCKETS: &[f64] =
 const OWN_BUCKETS: &[f64] =
     &[0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 1.0];
 
+/// Declares the counters and gauges with their names, texts and labels in one table.
+macro_rules! series {
+    ($($field:ident $kind:ident $name:literal [$($label:literal)*] $help:literal;)+) => {
+        /// Every counter and gauge of the gateway.
+        pub(super) struct Series {
+            $(pub $field: $kind,)+
+        }
+
+        impl Series {
+            fn register(registry: &Registry) -> prometheus::Result<Self> {
+                Ok(Self { $($field: register(registry, $kind::make(Opts::new($name, $help), &[$($label),*])?)?,)+ })
+            }
+        }
+    };
+}
+
+series! {
+    requests IntCounterVec "dragoman_requests_total" ["dialect" "operation" "outcome" "app"]
+        "Requests answered, by how they ended.";
+    refusals IntCounterVec "dragoman_refusals_total" ["guard" "reason" "dialect"]
+        "Requests that a guard refused.";
+    would_be_refusals IntCounterVec "dragoman_would_be_refusals_total" ["guard" "reason"]
+        "Requests that a guard in report mode let pass and would have refused.";
+    old_secret_requests IntCounterVec "dragoman_old_secret_requests_total" ["app"]
+        "Requests signed with an app's old secret.";
+    upstream_attempts IntCounterVec "dragoman_upstream_attempts_total" ["upstream" "region" "result"]
+        "Tries at the backend, by result.";
+    translation_failures IntCounterVec "dragoman_translation_failures_total" ["dialect" "side"]
+        "Messages that could not be understood: requests of clients, answers of backends.";
+    region_hops IntCounter "dragoman_region_hops_total" []
+        "Calls sent on to another region.";
+    access_log_dropped IntCounter "dragoman_access_log_dropped_lines_total" []
+        "Access-log lines dropped because the output was too slow.";
+    in_flight IntGauge "dragoman_in_flight_requests" []
+        "Requests under way.";
+    connections IntGauge "dragoman_connections" []
+        "Client connections that are open.";
+    refused_connections IntCounterVec "dragoman_refused_connections_total" ["limit"]
+        "Connections closed at once, by the limit that they were over.";
+    replay_entries IntGauge "dragoman_replay_entries" []
+        "Signed requests that the replay guard remembers.";
+    replay_entries_bound IntGauge "dragoman_replay_entries_bound" []
+        "Signed requests that the replay guard may remember.";
+    config_reloads IntCounterVec "dragoman_config_reloads_total" ["result"]
+        "Config reloads.";
+    config_last_reload_successful IntGauge "dragoman_config_last_reload_successful" []
+        "Whether the config that was loaded last is the one that runs (1) or was refused (0).";
+    build_info IntGaugeVec "dragoman_build_info" ["version"]
+        "The version that runs; the value is always 1.";
+}
+
 /// Every metric of the gateway.
 pub struct Metrics {
     registry: Registry,
-    pub(super) requests: IntCounterVec,
+    pub(super) series: Series,
     pub(super) durations: Durations,
-    pub(super) refusals: IntCounterVec,
-    pub(super) would_be_refusals: IntCounterVec,
-    pub(super) old_secret_requests: IntCounterVec,
-    pub(super) upstream_attempts: IntCounterVec,
-    pub(super) translation_failures: IntCounterVec,
-    pub(super) region_hops: IntCounter,
-    pub(super) access_log_dropped: IntCounter,
-    in_flight: IntGauge,
-    connections: IntGauge,
-    replay_entries: IntGauge,
-    replay_entries_bound: IntGauge,
-    config_reloads: IntCounterVec,
-    config_last_reload_successful: IntGauge,
-    refused_connections: IntCounterVec,
     refreshers: Mutex<Vec<Refresh>>,
 }
 
@@ -55,71 +93,14 @@ impl Metrics {
     pub fn new() -> prometheus::Result<Self> {
         let registry = Registry::new();
         registry.register(Box::new(ProcessCollector::for_self()))?;
-        register_build_info(&registry)?;
-        let new = Register(&registry);
-        let metrics = Self {
-            requests: new.counters(
-                "dragoman_requests_total",
-                "Requests answered, by how they ended.",
-                &["dialect", "operation", "outcome", "app"],
-            )?,
-            durations: Durations::new(&new)?,
-            refusals: new.counters(
-                "dragoman_refusals_total",
-                "Requests that a guard refused.",
-                &["guard", "reason", "dialect"],
-            )?,
-            would_be_refusals: new.counters(
-                "dragoman_would_be_refusals_total",
-                "Requests that a guard in report mode let pass and would have refused.",
-                &["guard", "reason"],
-            )?,
-            old_secret_requests: new.counters(
-                "dragoman_old_secret_requests_total",
-                "Requests signed with an app's old secret.",
-                &["app"],
-            )?,
-            upstream_attempts: new.counters(
-                "dragoman_upstream_attempts_total",
-                "Tries at the backend, by result.",
-                &["upstream", "region", "result"],
-            )?,
-            translation_failures: new.counters(
-                "dragoman_translation_failures_total",
-                "Messages that could not be understood: requests of clients, answers of backends.",
-                &["dialect", "side"],
-            )?,
-            region_hops: new.counter("dragoman_region_hops_total", "Calls sent on to another region.")?,
-            access_log_dropped: new.counter(
-                "dragoman_access_log_dropped_lines_total",
-                "Access-log lines dropped because the output was too slow.",
-            )?,
-            in_flight: new.gauge("dragoman_in_flight_requests", "Requests under way.")?,
-            connections: new.gauge("dragoman_connections", "Client connections that are open.")?,
-            replay_entries: new
-                .gauge("dragoman_replay_entries", "Signed requests that the replay guard remembers.")?,
-            replay_entries_bound: new.gauge(
-                "dragoman_replay_entries_bound",
-                "Signed requests that the replay guard may remember.",
-            )?,
-            config_reloads: new.counters("dragoman_config_reloads_total", "Config reloads.", &["result"])?,
-            config_last_reload_successful: new.gauge(
-                "dragoman_config_last_reload_successful",
-                "Whether the config that was loaded last is the one that runs (1) or was refused (0).",
-            )?,
-            refused_connections: new.counters(
-                "dragoman_refused_connections_total",
-                "Connections closed at once, by the limit that they were over.",
-                &["limit"],
-            )?,
-            refreshers: Mutex::default(),
-            registry,
-        };
-        metrics.config_last_reload_successful.set(1);
+        let series = Series::register(&registry)?;
+        series.build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        series.config_last_reload_successful.set(1);
         for result in ["success", "failure"] {
-            metrics.config_reloads.with_label_values(&[result]);
+            series.config_reloads.with_label_values(&[result]);
         }
-        Ok(metrics)
+        let durations = Durations::register(&registry)?;
+        Ok(Self { registry, series, durations, refreshers: Mutex::default() })
     }
 
     /// Has `refresh` write down what other parts count, each time before the metrics are read.
@@ -129,21 +110,21 @@ impl Metrics {
 
     /// Tells how many connections are open and how many requests are under way.
     pub fn set_load(&self, connections: usize, requests: usize) {
-        self.connections.set(gauge_value(connections));
-        self.in_flight.set(gauge_value(requests));
+        self.series.connections.set(gauge_value(connections));
+        self.series.in_flight.set(gauge_value(requests));
     }
 
     /// Tells how full the replay memory is.
     pub fn set_replay_entries(&self, entries: usize, bound: usize) {
-        self.replay_entries.set(gauge_value(entries));
-        self.replay_entries_bound.set(gauge_value(bound));
+        self.series.replay_entries.set(gauge_value(entries));
+        self.series.replay_entries_bound.set(gauge_value(bound));
     }
 
     /// Tells how many connections were closed at once since the start: over the bound on all,
     /// and over the bound on one address.
     pub fn set_refused_connections(&self, over_all: u64, over_address: u64) {
         for (limit, count) in [("all", over_all), ("address", over_address)] {
-            let counter = self.refused_connections.with_label_values(&[limit]);
+            let counter = self.series.refused_connections.with_label_values(&[limit]);
             counter.inc_by(count.saturating_sub(counter.get()));
         }
     }
@@ -151,8 +132,8 @@ impl Metrics {
     /// Counts a reload.
     pub fn config_reloaded(&self, success: bool) {
         let result = if success { "success" } else { "failure" };
-        self.config_reloads.with_label_values(&[result]).inc();
-        self.config_last_reload_successful.set(i64::from(success));
+        self.series.config_reloads.with_label_values(&[result]).inc();
+        self.series.config_last_reload_successful.set(i64::from(success));
     }
 
     /// All metrics in Prometheus's text form.
@@ -182,13 +163,17 @@ pub(super) struct Durations {
 }
 
 impl Durations {
-    fn new(register: &Register<'_>) -> prometheus::Result<Self> {
-        let whole = register.histograms(
+    fn register(registry: &Registry) -> prometheus::Result<Self> {
+        let histograms = |name, help, buckets: &[f64]| {
+            let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+            register(registry, HistogramVec::new(options, &["dialect", "operation"])?)
+        };
+        let whole = histograms(
             "dragoman_request_duration_seconds",
             "Whole duration of a request, from its first byte to the last byte of its answer.",
             CALL_BUCKETS,
         )?;
-        let own = register.histograms(
+        let own = histograms(
             "dragoman_own_duration_seconds",
             "The gateway's own share of a request's duration, without client and backend.",
             OWN_BUCKETS,
@@ -214,38 +199,36 @@ impl Durations {
     }
 }
 
-struct Register<'a>(&'a Registry);
+fn register<T: Collector + Clone + 'static>(registry: &Registry, metric: T) -> prometheus::Result<T> {
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
 
-impl Register<'_> {
-    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
-        let counters = IntCounterVec::new(Opts::new(name, help), labels)?;
-        self.0.register(Box::new(counters.clone()))?;
-        Ok(counters)
-    }
+/// Makes a counter or gauge; those without labels are given none.
+trait Kind: Sized {
+    fn make(options: Opts, labels: &[&str]) -> prometheus::Result<Self>;
+}
 
-    fn counter(&self, name: &str, help: &str) -> prometheus::Result<IntCounter> {
-        let counter = IntCounter::new(name, help)?;
-        self.0.register(Box::new(counter.clone()))?;
-        Ok(counter)
-    }
-
-    fn gauge(&self, name: &str, help: &str) -> prometheus::Result<IntGauge> {
-        let gauge = IntGauge::new(name, help)?;
-        self.0.register(Box::new(gauge.clone()))?;
-        Ok(gauge)
-    }
-
-    fn histograms(&self, name: &str, help: &str, buckets: &[f64]) -> prometheus::Result<HistogramVec> {
-        let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
-        let histograms = HistogramVec::new(options, &["dialect", "operation"])?;
-        self.0.register(Box::new(histograms.clone()))?;
-        Ok(histograms)
+impl Kind for IntCounter {
+    fn make(options: Opts, _labels: &[&str]) -> prometheus::Result<Self> {
+        Self::with_opts(options)
     }
 }
 
-fn register_build_info(registry: &Registry) -> prometheus::Result<()> {
-    let options = Opts::new("dragoman_build_info", "The version that runs; the value is always 1.");
-    let info = IntGaugeVec::new(options, &["version"])?;
-    info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-    registry.register(Box::new(info))
+impl Kind for IntGauge {
+    fn make(options: Opts, _labels: &[&str]) -> prometheus::Result<Self> {
+        Self::with_opts(options)
+    }
+}
+
+impl Kind for IntCounterVec {
+    fn make(options: Opts, labels: &[&str]) -> prometheus::Result<Self> {
+        Self::new(options, labels)
+    }
+}
+
+impl Kind for IntGaugeVec {
+    fn make(options: Opts, labels: &[&str]) -> prometheus::Result<Self> {
+        Self::new(options, labels)
+    }
 }

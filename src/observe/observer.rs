@@ -54,7 +54,7 @@ impl Observer {
     pub fn record(&self, record: &CallRecord) {
         self.count(record);
         if !self.access_log.append(record) {
-            self.metrics.access_log_dropped.inc();
+            self.metrics.series.access_log_dropped.inc();
         }
     }
 
@@ -69,13 +69,13 @@ impl Observer {
         let dialect = labels::dialect(record.dialect);
         let operation = labels::operation(record.operation);
         let app = labels.app(record.app.as_deref());
-        metrics.requests.with_label_values(&[dialect, operation, record.outcome.name(), app]).inc();
+        metrics.series.requests.with_label_values(&[dialect, operation, record.outcome.name(), app]).inc();
         metrics.durations.observe(record);
         if record.old_secret {
-            metrics.old_secret_requests.with_label_values(&[app]).inc();
+            metrics.series.old_secret_requests.with_label_values(&[app]).inc();
         }
         if record.hops > 0 {
-            metrics.region_hops.inc_by(record.hops.into());
+            metrics.series.region_hops.inc_by(record.hops.into());
         }
         self.count_refusals(record, dialect);
         self.count_attempts(record, &labels);
@@ -85,11 +85,11 @@ impl Observer {
     fn count_refusals(&self, record: &CallRecord, dialect: &str) {
         if let Some(refusal) = &record.refusal {
             let label_values = [refusal.guard.name(), refusal.reason, dialect];
-            self.metrics.refusals.with_label_values(&label_values).inc();
+            self.metrics.series.refusals.with_label_values(&label_values).inc();
         }
         for refusal in &record.would_refuse {
             let label_values = [refusal.guard.name(), refusal.reason];
-            self.metrics.would_be_refusals.with_label_values(&label_values).inc();
+            self.metrics.series.would_be_refusals.with_label_values(&label_values).inc();
         }
     }
 
@@ -98,12 +98,12 @@ impl Observer {
         let region = labels.region(record.region.as_deref());
         for attempt in &record.attempts {
             let label_values = [upstream, region, attempt.name()];
-            self.metrics.upstream_attempts.with_label_values(&label_values).inc();
+            self.metrics.series.upstream_attempts.with_label_values(&label_values).inc();
         }
     }
 
     fn count_translation_failures(&self, record: &CallRecord, dialect: &str) {
-        let failures = &self.metrics.translation_failures;
+        let failures = &self.metrics.series.translation_failures;
         let asked_nobody = record.attempts.is_empty();
         if asked_nobody && record.outcome == Outcome::Problem(ProblemCode::InvalidRequest) {
             failures.with_label_values(&[dialect, "client"]).inc();
