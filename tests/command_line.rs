@@ -196,6 +196,35 @@ fn a_gateway_that_does_not_answer_is_not_healthy() {
 }
 
 #[test]
+fn a_backup_is_restored_into_a_fresh_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    let backend = |arguments: &[&str]| {
+        let mut command = command(PROGRAM);
+        command.arg("backend").args(arguments).current_dir(directory.path());
+        end(&mut command, b"")
+    };
+    let settings = dragoman::config::Backend::at(&directory.path().join("data"), None);
+    fs::create_dir(directory.path().join("data")).unwrap();
+    let clock = std::sync::Arc::new(dragoman::clock::SystemClock);
+    let open = dragoman::backend::Backend::open(&settings, clock).unwrap();
+    let made = backend(&["backup", "accounts.backup"]);
+    assert_eq!((made.code, made.stderr.as_str()), (Some(0), ""));
+    assert_eq!(made.stdout, "data/accounts.db is copied to accounts.backup\n");
+    drop(open);
+    let restored = backend(&["restore", "accounts.backup", "--data-dir", "elsewhere"]);
+    assert_eq!((restored.code, restored.stderr.as_str()), (Some(0), ""));
+    assert!(directory.path().join("elsewhere/accounts.db").is_file());
+
+    let missing = backend(&["backup", "copy", "--data-dir", "nowhere"]);
+    assert_eq!(missing.code, Some(1));
+    assert!(
+        missing.stderr.starts_with("error: the embedded backend failed\n  cause: "),
+        "{}",
+        missing.stderr
+    );
+}
+
+#[test]
 fn wrong_usage_ends_with_2_and_says_how() {
     for arguments in [
         &["frobnicate"][..],

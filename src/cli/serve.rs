@@ -1,6 +1,9 @@
 //! The one place where the command line meets the server and the embedded backend.
 
+use std::fmt::Display;
+use std::fs::DirBuilder;
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -28,11 +31,28 @@ pub(super) fn backend(
 }
 
 /// Copies the database, which may be in use, to `target`.
-pub(super) fn backup(_database: &Path, _target: &Path) -> Result<(), Failure> {
-    Err(Failure::new("this build has no embedded backend"))
+pub(super) fn backup(database: &Path, target: &Path) -> Result<(), Failure> {
+    crate::backend::backup(database, target).map_err(no_backend)
 }
 
 /// Puts the copy `source` in the place of the database.
-pub(super) fn restore(_source: &Path, _database: &Path) -> Result<(), Failure> {
-    Err(Failure::new("this build has no embedded backend"))
+pub(super) fn restore(source: &Path, database: &Path) -> Result<(), Failure> {
+    if let Some(directory) = database.parent() {
+        create(directory)?;
+    }
+    crate::backend::restore(source, database).map_err(no_backend)
+}
+
+/// Creates a data directory that only its owner can enter.
+fn create(directory: &Path) -> Result<(), Failure> {
+    let created = DirBuilder::new().recursive(true).mode(0o700).create(directory);
+    created.map_err(|error| {
+        Failure::new(format!("can't create the data directory {}", directory.display()))
+            .because(error)
+            .hint("set `data_dir` or DRAGOMAN_DATA_DIR to a place that this user may write to")
+    })
+}
+
+fn no_backend(error: impl Display) -> Failure {
+    Failure::new("the embedded backend failed").because(error)
 }
