@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use super::reader::Table;
+use super::value::{duration, number, number_or_off, size};
+
 /// Bounds; the defaults protect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -49,6 +52,79 @@ impl Default for Limits {
             keepalive: Duration::from_secs(60),
             json_depth: 64,
             body_bytes_in_all: 256 * 1024 * 1024,
+        }
+    }
+}
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+const HOUR: Duration = Duration::from_secs(3_600);
+const MIB: usize = 1024 * 1024;
+const MILLION: usize = 1_000_000;
+
+impl Limits {
+    /// Reads `[limits]`.
+    pub(super) fn read(table: &mut Table<'_>) -> Self {
+        let default = Self::default();
+        let limits = Self::counts(table, default);
+        let limits = Self::sizes(table, limits);
+        let limits = Self::times(table, limits);
+        if limits.body_bytes > limits.body_bytes_in_all {
+            table.error(
+                "body_size_in_all",
+                "`body_size_in_all` is smaller than one body of `body_size`",
+                "raise `body_size_in_all` or lower `body_size`",
+            );
+        }
+        if limits.header_timeout > limits.call_timeout || limits.body_timeout > limits.call_timeout {
+            table.error(
+                "call_timeout",
+                "`call_timeout` is shorter than `header_timeout` or `body_timeout`, which it includes",
+                "raise `call_timeout` or lower the others",
+            );
+        }
+        limits
+    }
+
+    fn counts(table: &mut Table<'_>, limits: Self) -> Self {
+        let mut count = |key, default| table.read(key, |node| number(node, 1..=MILLION)).unwrap_or(default);
+        let connections = count("connections", limits.connections);
+        let in_flight = count("in_flight", limits.in_flight);
+        let json_depth = table.read("json_depth", |node| number(node, 1..=128));
+        let burst = table.read("burst_per_address", |node| number(node, 0..=MILLION));
+        let mut per_address = |key| table.read(key, |node| number_or_off(node, 1..=MILLION));
+        let to_u32 = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        Self {
+            connections,
+            in_flight,
+            connections_per_address: per_address("connections_per_address")
+                .unwrap_or(limits.connections_per_address),
+            calls_per_second_per_address: per_address("calls_per_second_per_address")
+                .map_or(limits.calls_per_second_per_address, |count| count.map(to_u32)),
+            burst_per_address: burst.map_or(limits.burst_per_address, to_u32),
+            json_depth: json_depth.unwrap_or(limits.json_depth),
+            ..limits
+        }
+    }
+
+    fn sizes(table: &mut Table<'_>, limits: Self) -> Self {
+        let mut bytes = |key, bounds, default| table.read(key, |node| size(node, bounds)).unwrap_or(default);
+        Self {
+            header_bytes: bytes("header_size", 1024..=MIB, limits.header_bytes),
+            body_bytes: bytes("body_size", 256..=64 * MIB, limits.body_bytes),
+            body_bytes_in_all: bytes("body_size_in_all", 256..=1024 * 1024 * MIB, limits.body_bytes_in_all),
+            ..limits
+        }
+    }
+
+    fn times(table: &mut Table<'_>, limits: Self) -> Self {
+        let mut time =
+            |key, default| table.read(key, |node| duration(node, MILLISECOND..=HOUR)).unwrap_or(default);
+        Self {
+            header_timeout: time("header_timeout", limits.header_timeout),
+            body_timeout: time("body_timeout", limits.body_timeout),
+            call_timeout: time("call_timeout", limits.call_timeout),
+            keepalive: time("keepalive", limits.keepalive),
+            ..limits
         }
     }
 }

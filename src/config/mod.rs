@@ -1,28 +1,46 @@
-//! Configuration: raw TOML, checked and turned into settings of domain types. One file a topic.
+//! Configuration: a TOML file, read whole into findings, and then settings of domain types. One
+//! file a topic; `checks` holds what concerns several.
 
 mod admin;
 mod app;
 mod backend;
+mod checks;
+mod demo;
+mod dialects;
+mod finding;
 mod limits;
 mod listener;
+mod load;
+mod log;
+mod overrides;
 mod pass_through;
+mod reader;
 mod region;
 mod replay;
 mod shutdown;
+#[cfg(test)]
+mod tests;
 mod upstream;
+mod value;
 
 use std::path::PathBuf;
 
 pub use admin::Admin;
 pub use app::{App, Mode, NonceFormat, ReplayKey};
 pub use backend::Backend;
+pub use demo::{SAMPLE_ID, SAMPLE_SECRET};
+pub use dialects::{DIALECTS, Dialect, dialect, signs};
+pub use finding::{Finding, Severity};
 pub use limits::Limits;
 pub use listener::Listener;
+pub use log::{Log, LogFormat, LogLevel};
 pub use pass_through::PassThrough;
+pub use reader::Env;
 pub use region::{Region, Regions};
 pub use replay::Replay;
 pub use shutdown::Shutdown;
 pub use upstream::{HttpUpstream, Upstream, UpstreamApp};
+pub use value::resolve_secret;
 
 use crate::account::Country;
 
@@ -49,10 +67,21 @@ pub struct Settings {
     pub regions: Regions,
     /// How the process stops.
     pub shutdown: Shutdown,
+    /// The diagnostic log.
+    pub log: Log,
     /// The embedded backend, where [`Upstream::Embedded`] is used.
     pub backend: Option<Backend>,
     /// The country of phones without a country code.
     pub default_country: Country,
     /// Whether this is the demo that runs without a config file.
     pub demo: bool,
+}
+
+impl Settings {
+    /// Whether nothing is served beyond this machine.
+    pub fn is_loopback(&self) -> bool {
+        let listeners = self.listeners.iter().map(|listener| listener.address);
+        let admin = self.admin.iter().map(|admin| admin.address);
+        listeners.chain(admin).all(|address| address.ip().is_loopback())
+    }
 }

@@ -2,6 +2,19 @@
 
 use http::Method;
 
+use super::reader::{Node, Table};
+use super::upstream::base_path;
+
+const METHODS: [(&str, Method); 7] = [
+    ("GET", Method::GET),
+    ("HEAD", Method::HEAD),
+    ("POST", Method::POST),
+    ("PUT", Method::PUT),
+    ("PATCH", Method::PATCH),
+    ("DELETE", Method::DELETE),
+    ("OPTIONS", Method::OPTIONS),
+];
+
 /// Requests that pass as they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PassThrough {
@@ -19,4 +32,23 @@ impl PassThrough {
         let within = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         within && (self.methods.is_empty() || self.methods.contains(method))
     }
+
+    /// Reads one `[[pass_through]]`.
+    pub(super) fn read(table: &mut Table<'_>) -> Option<Self> {
+        let methods = table.read("methods", |node| node.list(method)).unwrap_or_default();
+        let prefix = table.need("prefix", base_path)?;
+        if prefix.is_empty() {
+            table.warning(
+                "prefix",
+                "every path that is no account call passes through",
+                "name the paths that clients need, such as \"/api/devices\"",
+            );
+        }
+        Some(Self { methods, prefix })
+    }
+}
+
+fn method(node: Node<'_>) -> Option<Method> {
+    let names = METHODS.each_ref().map(|(name, method)| (*name, method));
+    node.choice(&names).cloned()
 }

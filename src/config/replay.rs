@@ -1,5 +1,8 @@
 //! How much the replay guard may remember.
 
+use super::reader::Table;
+use super::value::number;
+
 /// Bounds of the replay memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replay {
@@ -12,5 +15,24 @@ pub struct Replay {
 impl Default for Replay {
     fn default() -> Self {
         Self { entries: 2_000_000, entries_per_app: 1_000_000 }
+    }
+}
+
+impl Replay {
+    /// Reads `[replay]`.
+    pub(super) fn read(table: &mut Table<'_>) -> Self {
+        let default = Self::default();
+        let mut count = |key| table.read(key, |node| number(node, 1..=100_000_000));
+        let entries = count("entries").unwrap_or(default.entries);
+        let given_per_app = count("entries_per_app");
+        let entries_per_app = given_per_app.unwrap_or(default.entries_per_app.min(entries));
+        if entries_per_app > entries {
+            table.error(
+                "entries_per_app",
+                "one app may not hold more entries than all together",
+                format!("choose at most {entries}, the value of `entries`"),
+            );
+        }
+        Self { entries, entries_per_app }
     }
 }

@@ -65,6 +65,7 @@ fn settings(directory: &std::path::Path) -> Settings {
         replay: Replay::default(),
         regions: Regions { own: "cn".to_owned(), table: vec![region("cn", &[86]), region("eu", &[44, 49])] },
         shutdown: Shutdown::default(),
+        log: crate::config::Log::default(),
         backend: None,
         default_country: Country::CHINA,
         demo: false,

@@ -1,6 +1,19 @@
-//! What operators see: metrics and the access log, both fed by one [`CallRecord`] a request.
+//! What operators see: metrics and the access log, both fed by one [`CallRecord`] a request, and
+//! the diagnostic log.
 
+mod access_log;
+mod diagnostics;
+mod labels;
+mod line;
+mod metrics;
+mod observer;
 mod record;
 
-pub use crate::guard::{Guard, Refusal};
+pub use access_log::AccessLog;
+pub use diagnostics::{StartLogError, start_log};
+pub use labels::Labels;
+pub use metrics::Metrics;
+pub use observer::{ObserveError, Observer};
 pub use record::{Attempt, CallRecord, Outcome};
+
+pub use crate::guard::{Guard, Refusal};

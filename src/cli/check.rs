@@ -1,0 +1,120 @@
+//! `dragoman check`: what is wrong with a config file, and what it opens.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::{Failure, settings};
+use crate::config::{App, Finding, Listener, Mode, Settings, Severity, Upstream, signs};
+
+const EXAMPLES: &str =
+    "Every finding comes with its place and a hint. Exit code 1 means that `run` would refuse the file.
+
+Examples:
+  $ dragoman check -c dragoman.toml
+  $ dragoman check -c dragoman.toml --verbose";
+
+/// Check a config file
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Check {
+    /// The config file; the demo's settings without one
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Also tell what is open to whom
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+impl Check {
+    pub fn execute(&self, out: &mut impl Write) -> Result<ExitCode, Failure> {
+        match settings(self.config.as_deref()) {
+            Ok((settings, warnings)) => {
+                write_findings(out, &warnings)?;
+                if self.verbose {
+                    write_settings(out, &settings)?;
+                }
+                writeln!(out, "{}", verdict(&warnings))?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Err(findings) => {
+                write_findings(out, &findings)?;
+                writeln!(out, "{}", verdict(&findings))?;
+                Ok(ExitCode::FAILURE)
+            }
+        }
+    }
+}
+
+fn write_findings(out: &mut impl Write, findings: &[Finding]) -> Result<(), Failure> {
+    for finding in findings {
+        writeln!(out, "{finding}")?;
+    }
+    Ok(())
+}
+
+fn verdict(findings: &[Finding]) -> String {
+    let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
+    let plural = |count, word| match count {
+        1 => format!("1 {word}"),
+        _ => format!("{count} {word}s"),
+    };
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    let verdict = if errors == 0 { "good" } else { "refused" };
+    format!("{verdict}: {}, {}", plural(errors, "error"), plural(warnings, "warning"))
+}
+
+fn write_settings(out: &mut impl Write, settings: &Settings) -> Result<(), Failure> {
+    for listener in &settings.listeners {
+        writeln!(out, "listener {}", listener.address)?;
+        for dialect in &listener.dialects {
+            writeln!(out, "  {dialect}: {}", openness(listener, dialect, &settings.apps))?;
+        }
+    }
+    match &settings.admin {
+        Some(admin) if admin.token.is_some() => writeln!(out, "admin {}: with a token", admin.address)?,
+        Some(admin) => writeln!(out, "admin {}: open to this machine", admin.address)?,
+        None => writeln!(out, "admin: off")?,
+    }
+    match &settings.upstream {
+        Upstream::Embedded => writeln!(out, "upstream: embedded")?,
+        Upstream::Http(http) => {
+            let tls = if http.tls { "with TLS" } else { "in the clear" };
+            writeln!(out, "upstream: {} at {}, {tls}", http.dialect, http.addresses.join(", "))?;
+        }
+    }
+    for app in &settings.apps {
+        writeln!(out, "app {}: {}", app.id, policy(app))?;
+    }
+    Ok(())
+}
+
+fn openness(listener: &Listener, dialect: &str, apps: &[App]) -> &'static str {
+    let enforced = apps.iter().any(|app| app.signature == Mode::Enforce);
+    match (signs(dialect), apps.is_empty()) {
+        (true, true) => "closed, no app may sign",
+        (true, false) => "open to the apps below",
+        (false, _) if enforced && !listener.unsigned.iter().any(|open| open == dialect) => {
+            "closed, it has no signature (`unsigned` would open it)"
+        }
+        (false, _) => "open to everybody, it has no signature",
+    }
+}
+
+fn policy(app: &App) -> String {
+    let operations = match &app.operations {
+        Some(operations) => {
+            let names: Vec<&str> = operations.iter().map(|operation| operation.name()).collect();
+            names.join(" ")
+        }
+        None => "all operations".to_owned(),
+    };
+    let (signature, replay) = (app.signature.name(), app.replay.name());
+    let (past, future) = (app.past, app.future);
+    let secrets = app.secrets.len();
+    format!(
+        "signature {signature}, replay {replay}, clock -{past:?} +{future:?}, live secrets {secrets}, {operations}"
+    )
+}

@@ -1,0 +1,155 @@
+//! From a file to settings, or to everything that is wrong with it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::checks::{self, Places};
+use super::reader::{Located, Node, Place, Reader, Table};
+use super::{
+    Admin, App, Backend, Env, Finding, Limits, Listener, Log, PassThrough, Regions, Replay, Settings,
+    Severity, Shutdown, Upstream, overrides,
+};
+use crate::account::Country;
+
+impl Settings {
+    /// Reads a config file. Good settings may come with warnings.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the file, in the order of its lines.
+    pub fn load(path: &Path, env: Env<'_>) -> Result<(Self, Vec<Finding>), Vec<Finding>> {
+        let file = path.display().to_string();
+        let refuse = |message: String, hint: &str| {
+            Err(vec![Finding {
+                file: file.clone(),
+                line: 0,
+                column: 0,
+                message,
+                hint: hint.to_owned(),
+                severity: Severity::Error,
+            }])
+        };
+        let bytes = match fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) => return refuse(format!("can't read it: {error}"), "name a file that exists"),
+        };
+        match String::from_utf8(bytes) {
+            Ok(text) => Self::parse(&file, &text, env),
+            Err(_) => refuse("not UTF-8 text".to_owned(), "save it as UTF-8"),
+        }
+    }
+
+    /// The same for the text of a file; `file` is what findings call it.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the text, in the order of its lines.
+    pub fn parse(file: &str, text: &str, env: Env<'_>) -> Result<(Self, Vec<Finding>), Vec<Finding>> {
+        let reader = Reader::new(file, text, env);
+        let settings = read(&reader);
+        let findings = reader.into_findings();
+        let failed = findings.iter().any(|finding| finding.severity == Severity::Error);
+        match settings {
+            Some(settings) if !failed => Ok((settings, findings)),
+            _ => Err(findings),
+        }
+    }
+}
+
+fn read(reader: &Reader<'_>) -> Option<Settings> {
+    let document = reader.parse()?;
+    let read = |table: &mut Table<'_>| read_document(table);
+    let (mut settings, places) = Table::walk(reader, "the file", document.get_ref(), Place::File, read);
+    settings.backend = Backend::of(&settings);
+    overrides::apply(reader, &mut settings);
+    checks::check(reader, &settings, &places);
+    Some(settings)
+}
+
+fn read_document(table: &mut Table<'_>) -> (Settings, Places) {
+    let data_dir = table.read("data_dir", directory);
+    let default_country = table.read("default_country", country);
+    if !table.has("listener") {
+        let hint = "add a [[listener]] with `address = \"127.0.0.1:8080\"`";
+        table.error("listener", "nothing to listen on", hint);
+    }
+    let listeners = tables(table, "listener", "[[listener]]", Listener::read);
+    let apps = tables(table, "app", "[[app]]", App::read);
+    let admin = section(table, "admin", "[admin]", Admin::read)
+        .unwrap_or_else(|| Some(Located { value: Admin::loopback(), place: Place::File }));
+    let upstream = table.need("upstream", |node| node.table("[upstream]", Upstream::read));
+    let places = Places {
+        listeners: places(&listeners),
+        apps: places(&apps),
+        admin: admin.as_ref().map_or(Place::File, |admin| admin.place.clone()),
+        upstream_app: table.place("upstream"),
+        data_dir: table.place("data_dir"),
+        pass_through: table.place("pass_through"),
+    };
+    let pass_through = table.read("pass_through", |node| {
+        node.list(|item| item.table("[[pass_through]]", PassThrough::read).flatten())
+    });
+    let limits = section(table, "limits", "[limits]", Limits::read);
+    let replay = section(table, "replay", "[replay]", Replay::read);
+    let regions = section(table, "region", "[region]", Regions::read);
+    let shutdown = section(table, "shutdown", "[shutdown]", Shutdown::read);
+    let log = section(table, "log", "[log]", Log::read);
+    // Where a part is wrong, which is noted by now, a default stands in for it, so that the
+    // checks over all parts still find what else is wrong.
+    let settings = Settings {
+        listeners: values(listeners),
+        admin: admin.map(|admin| admin.value),
+        data_dir: data_dir.unwrap_or_else(|| Some("data".into())),
+        upstream: upstream.flatten().unwrap_or(Upstream::Embedded),
+        pass_through: pass_through.unwrap_or_default(),
+        apps: values(apps),
+        limits: limits.unwrap_or_default(),
+        replay: replay.unwrap_or_default(),
+        regions: regions.unwrap_or_default(),
+        shutdown: shutdown.unwrap_or_default(),
+        log: log.unwrap_or_default(),
+        backend: None,
+        default_country: default_country.unwrap_or(Country::CHINA),
+        demo: false,
+    };
+    (settings, places)
+}
+
+fn section<'a, T>(
+    table: &mut Table<'a>,
+    key: &'static str,
+    name: &str,
+    read: impl FnOnce(&mut Table<'a>) -> T,
+) -> Option<T> {
+    table.read(key, |node| node.table(name, read))
+}
+
+fn tables<'a, T>(
+    table: &mut Table<'a>,
+    key: &'static str,
+    name: &str,
+    read: impl Fn(&mut Table<'a>) -> Option<Located<T>>,
+) -> Vec<Located<T>> {
+    let parse = |node: Node<'a>| node.list(|item| item.table(name, &read).flatten());
+    table.read(key, parse).unwrap_or_default()
+}
+
+fn places<T>(located: &[Located<T>]) -> Vec<Place> {
+    located.iter().map(|item| item.place.clone()).collect()
+}
+
+fn values<T>(located: Vec<Located<T>>) -> Vec<T> {
+    located.into_iter().map(|item| item.value).collect()
+}
+
+/// A directory; an empty text is none.
+fn directory(node: Node<'_>) -> Option<Option<PathBuf>> {
+    let text = node.text()?;
+    Some((!text.is_empty()).then(|| PathBuf::from(text)))
+}
+
+fn country(node: Node<'_>) -> Option<Country> {
+    match node.text()?.parse::<Country>() {
+        Ok(country) => Some(country),
+        Err(error) => node
+            .fail(format!("unknown country {:?}", error.0), "give an ISO 3166-1 alpha-2 code such as \"CN\""),
+    }
+}

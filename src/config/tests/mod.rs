@@ -1,0 +1,70 @@
+//! Every kind of finding, with the position that it points to.
+
+mod form;
+mod sections;
+mod sources;
+
+use super::*;
+
+const OPEN: &str = "[[listener]]\naddress = \"127.0.0.1:8080\"\n[upstream]\nkind = \"embedded\"\n";
+
+fn environment(name: &str) -> Option<String> {
+    match name {
+        "APP_SECRET" => Some("from the environment".to_owned()),
+        "EMPTY" => Some(String::new()),
+        _ => None,
+    }
+}
+
+fn findings(text: &str) -> Vec<Finding> {
+    match Settings::parse("test.toml", text, &environment) {
+        Ok((_, warnings)) => warnings,
+        Err(findings) => findings,
+    }
+}
+
+fn settings(text: &str) -> Settings {
+    match Settings::parse("test.toml", text, &environment) {
+        Ok((settings, _)) => settings,
+        Err(findings) => panic!("{}", lines(&findings)),
+    }
+}
+
+fn lines(findings: &[Finding]) -> String {
+    findings.iter().map(|finding| format!("{finding}\n")).collect()
+}
+
+/// Proves that `text` has a finding of `message` that points at the mark `«` in it.
+fn points_at(text: &str, severity: Severity, message: &str) {
+    let (before, after) = text.split_once('«').expect("a mark");
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    let findings = findings(&format!("{before}{after}"));
+    let found = findings.iter().any(|finding| {
+        finding.message.contains(message)
+            && (finding.line, finding.column) == (line, column)
+            && finding.severity == severity
+            && !finding.hint.is_empty()
+    });
+    assert!(found, "no {message:?} at {line}:{column} among\n{}", lines(&findings));
+}
+
+fn error(text: &str, message: &str) {
+    points_at(text, Severity::Error, message);
+}
+
+fn warning(text: &str, message: &str) {
+    points_at(text, Severity::Warning, message);
+}
+
+fn with(rest: &str) -> String {
+    format!("{OPEN}{rest}")
+}
+
+fn app(rest: &str) -> String {
+    with(&format!("[[app]]\nid = \"one\"\nsecrets = [\"env:APP_SECRET\"]\n{rest}"))
+}
+
+fn upstream(rest: &str) -> String {
+    format!("[[listener]]\naddress = \"127.0.0.1:8080\"\n[upstream]\nkind = \"http\"\n{rest}")
+}

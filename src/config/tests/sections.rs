@@ -1,0 +1,175 @@
+//! What each section of the file demands.
+
+use super::*;
+
+#[test]
+fn limits_that_contradict_each_other_are_told() {
+    error(&with("[limits]\nbody_size_in_all = «\"1KiB\"\n"), "smaller than one body");
+    error(&with("[limits]\ncall_timeout = «\"5s\"\n"), "shorter than");
+    error(&with("[replay]\nentries = 10\nentries_per_app = «20\n"), "more entries than all");
+}
+
+#[test]
+fn limits_by_address_can_be_switched_off() {
+    let limits = settings(&with("[limits]\nconnections_per_address = \"off\"\ncalls_per_second_per_address = \"off\"\nburst_per_address = 7\n")).limits;
+    assert_eq!(
+        (limits.connections_per_address, limits.calls_per_second_per_address, limits.burst_per_address),
+        (None, None, 7)
+    );
+}
+
+#[test]
+fn listeners_offer_what_exists_and_once() {
+    let listener = |rest: &str| format!("[[listener]]\naddress = \"127.0.0.1:8080\"\n{rest}");
+    error(&listener("dialects = [«\"cool\"]\n"), "unknown dialect \"cool\"");
+    error(&listener("dialects = «[]\n"), "must offer a dialect");
+    error(&listener("dialects = [\"coolkit\"]\ndefault_dialect = «\"canonical\"\n"), "is not offered here");
+    error(&listener("unsigned = [«\"coolkit\"]\n"), "signs its calls");
+    error(
+        "[[listener]]\naddress = \"127.0.0.1:8080\"\n[[listener]]\naddress = «\"127.0.0.1:8080\"\n",
+        "127.0.0.1:8080 is taken by 127.0.0.1:8080",
+    );
+    error(
+        "[[listener]]\naddress = \"127.0.0.1:8080\"\n[[listener]]\naddress = «\"0.0.0.0:8080\"\n",
+        "is taken by",
+    );
+    error(
+        "[[listener]]\naddress = \"127.0.0.1:8080\"\n[admin]\naddress = «\"127.0.0.1:8080\"\n",
+        "is taken by",
+    );
+    let two_free_ports = "[[listener]]\naddress = \"127.0.0.1:0\"\n[[listener]]\naddress = \"127.0.0.1:0\"\n[upstream]\nkind = \"embedded\"\n";
+    assert_eq!(settings(two_free_ports).listeners.len(), 2);
+}
+
+#[test]
+fn dialects_that_nobody_can_use_are_warned_about() {
+    warning(
+        "[[listener]]\naddress = «\"127.0.0.1:8080\"\n[upstream]\nkind = \"embedded\"\n",
+        "\"coolkit\" is offered here, but no app may sign",
+    );
+    warning(
+        "[[listener]]\naddress = «\"127.0.0.1:8080\"\n[upstream]\nkind = \"embedded\"\n[[app]]\nid = \"one\"\nsecrets = [\"env:APP_SECRET\"]\n",
+        "\"canonical\" is closed here",
+    );
+}
+
+#[test]
+fn the_admin_listener_off_loopback_needs_a_token() {
+    error(&with("[admin]\naddress = «\"0.0.0.0:9090\"\n"), "open to everybody");
+    let guarded = settings(&with("[admin]\naddress = \"0.0.0.0:9090\"\ntoken = \"env:APP_SECRET\"\n"));
+    assert_eq!(guarded.admin.and_then(|admin| admin.token), Some("from the environment".into()));
+    assert_eq!(settings(&with("[admin]\nenabled = false\n")).admin, None);
+}
+
+#[test]
+fn apps_are_told_apart_and_have_one_or_two_secrets() {
+    error(&app("[[app]]\nid = «\"one\"\nsecrets = [\"env:APP_SECRET\"]\n"), "\"one\" is there twice");
+    error(&with("[[app]]\nid = «\"\"\nsecrets = [\"env:APP_SECRET\"]\n"), "must not be empty");
+    error(&with("[[app]]\nid = \"a\"\nsecrets = «[]\n"), "needs a secret");
+    error(
+        &with(
+            "[[app]]\nid = \"a\"\nsecrets = «[\"env:APP_SECRET\", \"env:APP_SECRET\", \"env:APP_SECRET\"]\n",
+        ),
+        "at most two live secrets",
+    );
+    error(&app("operations = [\"login\", «\"logn\"]\n"), "unknown operation \"logn\"");
+    error(&app("operations = «[]\n"), "may call nothing");
+    error(&app("nonce_format = «\"alnum9\"\n"), "`nonce_format` has no value");
+}
+
+#[test]
+fn replay_is_only_enforced_behind_an_enforced_signature() {
+    error(&app("signature = \"report\"\nreplay = «\"enforce\"\n"), "needs an enforced signature and clock");
+    error(&app("signature = \"off\"\nreplay = «\"report\"\n"), "needs a checked signature");
+    warning(&app("signature = «\"report\"\n"), "anybody may call as this app");
+    let relaxed = settings(&app("signature = \"report\"\n"));
+    assert_eq!(relaxed.apps.first().map(|app| app.replay), Some(Mode::Report));
+}
+
+#[test]
+fn an_upstream_must_be_reachable_and_trustworthy() {
+    let canonical = |rest: &str| upstream(&format!("dialect = \"canonical\"\n{rest}"));
+    error(&canonical("addresses = «[]\n"), "has no address");
+    for wrong in ["https://a.example", "a.example", "a.example:0", "a b:80", ":80", "[::1:80"] {
+        error(&canonical(&format!("addresses = [«\"{wrong}\"]\n")), "is no address of a backend");
+    }
+    error(
+        &canonical("addresses = [\"10.0.0.5:443\"]\ntls = true\nhost = «\"\"\n"),
+        "`host` must be the name",
+    );
+    error(
+        &canonical("addresses = [\"10.0.0.5:443\"]\ntls = true\nhost = «\"10.0.0.5\"\n"),
+        "`host` must be the name",
+    );
+    warning(&canonical("addresses = «[\"10.0.0.5:80\"]\n"), "in the clear");
+    let local = |rest: &str| canonical(&format!("addresses = [\"127.0.0.1:9000\"]\n{rest}"));
+    error(&local("base_path = «\"v1\"\n"), "no path to put in front");
+    error(&local("total_timeout = «\"1s\"\n"), "shorter than");
+    error(
+        &local("secret = { header = «\"Host\", value = \"env:APP_SECRET\" }\n"),
+        "can't be the header field",
+    );
+    error(&local("secret = { header = \"X-Key\", value = «\"a\\nb\" }\n"), "no header field can carry");
+    error(&local("app = «{ id = \"a\", secret = \"env:APP_SECRET\" }\n"), "has no signature");
+    error(&upstream("dialect = «\"coolkit\"\naddresses = [\"127.0.0.1:9000\"]\n"), "needs an app to sign as");
+    error(&with("tls = «true\n"), "`tls` has no meaning for the embedded backend");
+    let Upstream::Http(read) = settings(&local("base_path = \"/api/\"\n")).upstream else {
+        panic!("an HTTP upstream")
+    };
+    assert_eq!((read.base_path.as_str(), read.host.as_str()), ("/api", "127.0.0.1"));
+}
+
+#[test]
+fn regions_are_named_once_and_the_own_one_among_them() {
+    error(&with("[region]\nown = «\"eu\"\n[[region.table]]\nname = \"cn\"\n"), "not in the table");
+    error(&with("[region]\nown = «\"e u\"\n"), "no region name");
+    error(&with("[region]\nown = \"cn\"\ntable = «[{ name = \"cn\" }, { name = \"cn\" }]\n"), "there twice");
+    error(
+        &with(
+            "[region]\ntable = «[{ name = \"cn\", calling_codes = [86] }, { name = \"as\", calling_codes = [86] }]\n",
+        ),
+        "two regions serve calling code 86",
+    );
+    error(&with("[[region.table]]\nname = \"cn\"\nbase_url = «\"example.cn\"\n"), "no base address");
+    assert_eq!(settings(&with("[region]\nown = \"eu\"\n")).regions.table.len(), 1);
+}
+
+#[test]
+fn the_data_directory_may_be_nowhere_only_where_that_is_possible() {
+    error(&format!("data_dir = «\"\"\n{OPEN}"), "needs a place for its data");
+    let app = "[[app]]\nid = \"one\"\nsecrets = [\"env:APP_SECRET\"]\n";
+    let http = upstream("dialect = \"canonical\"\naddresses = [\"127.0.0.1:9000\"]\n");
+    warning(&format!("data_dir = «\"\"\n{http}{app}"), "refused for a while");
+}
+
+#[test]
+fn the_published_sample_is_refused_off_loopback() {
+    let sample = |address: &str, id: &str, secret: &str| {
+        format!(
+            "[[listener]]\naddress = \"{address}\"\n[upstream]\nkind = \"embedded\"\n[[app]]\nid = «\"{id}\"\nsecrets = [\"{secret}\"]\n"
+        )
+    };
+    error(&sample("0.0.0.0:8080", SAMPLE_ID, "env:APP_SECRET"), "the vendor published");
+    error(&sample("0.0.0.0:8080", "mine", SAMPLE_SECRET), "the vendor published");
+    warning(&sample("127.0.0.1:8080", SAMPLE_ID, SAMPLE_SECRET), "the vendor published");
+    let app = format!("app = {{ id = \"{SAMPLE_ID}\", secret = \"env:APP_SECRET\" }}\n");
+    let text =
+        upstream(&format!("dialect = \"coolkit\"\naddresses = [\"eu.example.com:443\"]\ntls = true\n{app}"));
+    assert!(lines(&findings(&text)).contains("error: this is the pair that the vendor published"));
+}
+
+#[test]
+fn only_what_is_listed_passes_through_and_only_to_a_backend_elsewhere() {
+    let http = |rest: &str| {
+        let canonical = upstream("dialect = \"canonical\"\naddresses = [\"127.0.0.1:9000\"]\n");
+        format!("{canonical}[[pass_through]]\n{rest}")
+    };
+    let read = settings(&http("methods = [\"GET\"]\nprefix = \"/api/devices/\"\n")).pass_through;
+    let expected = PassThrough { methods: vec![http::Method::GET], prefix: "/api/devices".to_owned() };
+    assert_eq!(read, [expected]);
+    error(&http("prefix = «\"api\"\n"), "no path to put in front");
+    error(&http("prefix = \"/a\"\nmethods = [«\"GETS\"]\n"), "no value \"GETS\"");
+    warning(&http("prefix = «\"/\"\n"), "every path that is no account call");
+    let embedded = findings(&with("[[pass_through]]\nprefix = \"/a\"\n"));
+    assert!(lines(&embedded).contains("error: the embedded backend has nothing to pass through to"));
+}

@@ -1,0 +1,48 @@
+//! The closed sets that label values come from: no caller can make up a new one.
+
+use std::collections::HashSet;
+
+use crate::account::Operation;
+use crate::config::{DIALECTS, Settings};
+
+/// What stands for a value that no closed set has.
+const UNKNOWN: &str = "unknown";
+
+/// The apps and regions that the config names, and the dialects that are built in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Labels {
+    apps: HashSet<String>,
+    regions: HashSet<String>,
+}
+
+impl Labels {
+    /// The sets that the settings name.
+    pub fn of(settings: &Settings) -> Self {
+        let regions = settings.regions.table.iter();
+        Self {
+            apps: settings.apps.iter().map(|app| app.id.clone()).collect(),
+            regions: regions.map(|region| region.name.clone()).collect(),
+        }
+    }
+
+    /// The label of an app.
+    pub(super) fn app<'a>(&'a self, app: Option<&'a str>) -> &'a str {
+        app.filter(|app| self.apps.contains(*app)).unwrap_or(UNKNOWN)
+    }
+
+    /// The label of a region.
+    pub(super) fn region<'a>(&'a self, region: Option<&'a str>) -> &'a str {
+        region.filter(|region| self.regions.contains(*region)).unwrap_or(UNKNOWN)
+    }
+}
+
+/// The label of a dialect.
+pub(super) fn dialect(name: Option<&str>) -> &'static str {
+    let known = |name| DIALECTS.iter().find(|dialect| dialect.name == name);
+    name.and_then(known).map_or(UNKNOWN, |dialect| dialect.name)
+}
+
+/// The label of an operation; `none` where a request asked for none that is known.
+pub(super) fn operation(operation: Option<Operation>) -> &'static str {
+    operation.map_or("none", |operation| operation.name())
+}

@@ -1,0 +1,234 @@
+//! The metrics, on a registry of their own: prefix `dragoman_`, base units, and labels from
+//! closed sets only.
+
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use prometheus::core::Collector;
+use prometheus::process_collector::ProcessCollector;
+use prometheus::{
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
+};
+
+use super::CallRecord;
+use super::labels;
+use crate::account::Operation;
+use crate::config::DIALECTS;
+
+/// Seconds of a whole call: the backend's answer dominates.
+const CALL_BUCKETS: &[f64] =
+    &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+/// Seconds of the gateway's own share: microseconds, with the service level goals among them.
+const OWN_BUCKETS: &[f64] =
+    &[0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 1.0];
+
+/// Declares the counters and gauges with their names, texts and labels in one table.
+macro_rules! series {
+    ($($field:ident $kind:ident $name:literal [$($label:literal)*] $help:literal;)+) => {
+        /// Every counter and gauge of the gateway.
+        pub(super) struct Series {
+            $(pub $field: $kind,)+
+        }
+
+        impl Series {
+            fn register(registry: &Registry) -> prometheus::Result<Self> {
+                Ok(Self { $($field: register(registry, $kind::make(Opts::new($name, $help), &[$($label),*])?)?,)+ })
+            }
+        }
+    };
+}
+
+series! {
+    requests IntCounterVec "dragoman_requests_total" ["dialect" "operation" "outcome" "app"]
+        "Requests answered, by how they ended.";
+    refusals IntCounterVec "dragoman_refusals_total" ["guard" "reason" "dialect"]
+        "Requests that a guard refused.";
+    would_be_refusals IntCounterVec "dragoman_would_be_refusals_total" ["guard" "reason"]
+        "Requests that a guard in report mode let pass and would have refused.";
+    old_secret_requests IntCounterVec "dragoman_old_secret_requests_total" ["app"]
+        "Requests signed with an app's old secret.";
+    upstream_attempts IntCounterVec "dragoman_upstream_attempts_total" ["upstream" "region" "result"]
+        "Tries at the backend, by result.";
+    translation_failures IntCounterVec "dragoman_translation_failures_total" ["dialect" "side"]
+        "Messages that could not be understood: requests of clients, answers of backends.";
+    region_hops IntCounter "dragoman_region_hops_total" []
+        "Calls sent on to another region.";
+    access_log_dropped IntCounter "dragoman_access_log_dropped_lines_total" []
+        "Access-log lines dropped because the output was too slow.";
+    in_flight IntGauge "dragoman_in_flight_requests" []
+        "Requests under way.";
+    connections IntGauge "dragoman_connections" []
+        "Client connections that are open.";
+    refused_connections IntCounterVec "dragoman_refused_connections_total" ["limit"]
+        "Connections closed at once, by the limit that they were over.";
+    replay_entries IntGauge "dragoman_replay_entries" []
+        "Signed requests that the replay guard remembers.";
+    replay_entries_bound IntGauge "dragoman_replay_entries_bound" []
+        "Signed requests that the replay guard may remember.";
+    config_reloads IntCounterVec "dragoman_config_reloads_total" ["result"]
+        "Config reloads.";
+    config_last_reload_successful IntGauge "dragoman_config_last_reload_successful" []
+        "Whether the config that was loaded last is the one that runs (1) or was refused (0).";
+    build_info IntGaugeVec "dragoman_build_info" ["version"]
+        "The version that runs; the value is always 1.";
+}
+
+/// Every metric of the gateway.
+pub struct Metrics {
+    registry: Registry,
+    pub(super) series: Series,
+    pub(super) durations: Durations,
+    refreshers: Mutex<Vec<Refresh>>,
+}
+
+/// Writes down what another part counts.
+type Refresh = Arc<dyn Fn(&Metrics) + Send + Sync>;
+
+impl Metrics {
+    /// All metrics, registered.
+    ///
+    /// # Errors
+    /// When two of them bear one name.
+    pub fn new() -> prometheus::Result<Self> {
+        let registry = Registry::new();
+        registry.register(Box::new(ProcessCollector::for_self()))?;
+        let series = Series::register(&registry)?;
+        series.build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        series.config_last_reload_successful.set(1);
+        for result in ["success", "failure"] {
+            series.config_reloads.with_label_values(&[result]);
+        }
+        let durations = Durations::register(&registry)?;
+        Ok(Self { registry, series, durations, refreshers: Mutex::default() })
+    }
+
+    /// Has `refresh` write down what other parts count, each time before the metrics are read.
+    pub fn before_reading(&self, refresh: impl Fn(&Self) + Send + Sync + 'static) {
+        self.refreshers().push(Arc::new(refresh));
+    }
+
+    /// Tells how many connections are open and how many requests are under way.
+    pub fn set_load(&self, connections: usize, requests: usize) {
+        self.series.connections.set(gauge_value(connections));
+        self.series.in_flight.set(gauge_value(requests));
+    }
+
+    /// Tells how full the replay memory is.
+    pub fn set_replay_entries(&self, entries: usize, bound: usize) {
+        self.series.replay_entries.set(gauge_value(entries));
+        self.series.replay_entries_bound.set(gauge_value(bound));
+    }
+
+    /// Tells how many connections were closed at once since the start: over the bound on all,
+    /// and over the bound on one address.
+    pub fn set_refused_connections(&self, over_all: u64, over_address: u64) {
+        for (limit, count) in [("all", over_all), ("address", over_address)] {
+            let counter = self.series.refused_connections.with_label_values(&[limit]);
+            counter.inc_by(count.saturating_sub(counter.get()));
+        }
+    }
+
+    /// Counts a reload.
+    pub fn config_reloaded(&self, success: bool) {
+        let result = if success { "success" } else { "failure" };
+        self.series.config_reloads.with_label_values(&[result]).inc();
+        self.series.config_last_reload_successful.set(i64::from(success));
+    }
+
+    /// All metrics in Prometheus's text form.
+    pub fn render(&self) -> String {
+        let refreshers = self.refreshers().clone();
+        for refresh in refreshers {
+            refresh(self);
+        }
+        let text = TextEncoder::new().encode_to_string(&self.registry.gather());
+        text.unwrap_or_else(|error| format!("# the metrics can't be written: {error}\n"))
+    }
+
+    fn refreshers(&self) -> MutexGuard<'_, Vec<Refresh>> {
+        self.refreshers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn gauge_value(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// The two durations of a call, found by position: a request pays for no hash and no lock.
+pub(super) struct Durations {
+    whole: HistogramVec,
+    own: HistogramVec,
+    cells: Vec<OnceLock<(Histogram, Histogram)>>,
+}
+
+impl Durations {
+    fn register(registry: &Registry) -> prometheus::Result<Self> {
+        let histograms = |name, help, buckets: &[f64]| {
+            let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+            register(registry, HistogramVec::new(options, &["dialect", "operation"])?)
+        };
+        let whole = histograms(
+            "dragoman_request_duration_seconds",
+            "Whole duration of a request, from its first byte to the last byte of its answer.",
+            CALL_BUCKETS,
+        )?;
+        let own = histograms(
+            "dragoman_own_duration_seconds",
+            "The gateway's own share of a request's duration, without client and backend.",
+            OWN_BUCKETS,
+        )?;
+        let cells = vec![OnceLock::new(); (DIALECTS.len() + 1) * (Operation::ALL.len() + 1)];
+        Ok(Self { whole, own, cells })
+    }
+
+    /// Observes one call.
+    pub fn observe(&self, record: &CallRecord) {
+        let dialect = DIALECTS.iter().position(|known| Some(known.name) == record.dialect);
+        let dialect = dialect.unwrap_or(DIALECTS.len());
+        let operation = record.operation.map_or(Operation::ALL.len(), |operation| operation as usize);
+        let Some(cell) = self.cells.get(dialect * (Operation::ALL.len() + 1) + operation) else {
+            return;
+        };
+        let (whole, own) = cell.get_or_init(|| {
+            let call = [labels::dialect(record.dialect), labels::operation(record.operation)];
+            (self.whole.with_label_values(&call), self.own.with_label_values(&call))
+        });
+        whole.observe(record.duration.as_secs_f64());
+        own.observe(record.own_duration().as_secs_f64());
+    }
+}
+
+fn register<T: Collector + Clone + 'static>(registry: &Registry, metric: T) -> prometheus::Result<T> {
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+/// Makes a counter or gauge; those without labels are given none.
+trait Kind: Sized {
+    fn make(options: Opts, labels: &[&str]) -> prometheus::Result<Self>;
+}
+
+impl Kind for IntCounter {
+    fn make(options: Opts, _labels: &[&str]) -> prometheus::Result<Self> {
+        Self::with_opts(options)
+    }
+}
+
+impl Kind for IntGauge {
+    fn make(options: Opts, _labels: &[&str]) -> prometheus::Result<Self> {
+        Self::with_opts(options)
+    }
+}
+
+impl Kind for IntCounterVec {
+    fn make(options: Opts, labels: &[&str]) -> prometheus::Result<Self> {
+        Self::new(options, labels)
+    }
+}
+
+impl Kind for IntGaugeVec {
+    fn make(options: Opts, labels: &[&str]) -> prometheus::Result<Self> {
+        Self::new(options, labels)
+    }
+}

@@ -1,0 +1,120 @@
+//! Turns the record of a request into metrics and a line of the access log.
+
+use std::io::{self, Write};
+
+use arc_swap::ArcSwap;
+use thiserror::Error;
+
+use super::labels::{self, Labels};
+use super::{AccessLog, Attempt, CallRecord, Metrics, Outcome};
+use crate::account::ProblemCode;
+
+/// Why requests can't be observed.
+#[derive(Debug, Error)]
+pub enum ObserveError {
+    /// The metrics contradict each other.
+    #[error("can't register the metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+    /// There is no thread for the access log.
+    #[error("can't start the access log's thread: {0}")]
+    AccessLog(#[from] io::Error),
+}
+
+/// Sees every request once, when it is answered.
+pub struct Observer {
+    metrics: Metrics,
+    access_log: AccessLog,
+    labels: ArcSwap<Labels>,
+}
+
+impl Observer {
+    /// An observer whose access log goes to `output`.
+    ///
+    /// # Errors
+    /// When the metrics can't be registered or the access log can't start.
+    pub fn new(labels: Labels, output: impl Write + Send + 'static) -> Result<Self, ObserveError> {
+        Ok(Self {
+            metrics: Metrics::new()?,
+            access_log: AccessLog::start(output)?,
+            labels: ArcSwap::from_pointee(labels),
+        })
+    }
+
+    /// The metrics.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Takes the label values of a reloaded config.
+    pub fn relabel(&self, labels: Labels) {
+        self.labels.store(labels.into());
+    }
+
+    /// Counts a request and writes its line.
+    pub fn record(&self, record: &CallRecord) {
+        self.count(record);
+        if !self.access_log.append(record) {
+            self.metrics.series.access_log_dropped.inc();
+        }
+    }
+
+    /// Writes out the access log; what is recorded later is counted but not written.
+    pub fn close(&self) {
+        self.access_log.close();
+    }
+
+    fn count(&self, record: &CallRecord) {
+        let metrics = &self.metrics;
+        let labels = self.labels.load();
+        let dialect = labels::dialect(record.dialect);
+        let operation = labels::operation(record.operation);
+        let app = labels.app(record.app.as_deref());
+        metrics.series.requests.with_label_values(&[dialect, operation, record.outcome.name(), app]).inc();
+        metrics.durations.observe(record);
+        if record.old_secret {
+            metrics.series.old_secret_requests.with_label_values(&[app]).inc();
+        }
+        if record.hops > 0 {
+            metrics.series.region_hops.inc_by(record.hops.into());
+        }
+        self.count_refusals(record, dialect);
+        self.count_attempts(record, &labels);
+        self.count_translation_failures(record, dialect);
+    }
+
+    fn count_refusals(&self, record: &CallRecord, dialect: &str) {
+        if let Some(refusal) = &record.refusal {
+            let label_values = [refusal.guard.name(), refusal.reason, dialect];
+            self.metrics.series.refusals.with_label_values(&label_values).inc();
+        }
+        for refusal in &record.would_refuse {
+            let label_values = [refusal.guard.name(), refusal.reason];
+            self.metrics.series.would_be_refusals.with_label_values(&label_values).inc();
+        }
+    }
+
+    fn count_attempts(&self, record: &CallRecord, labels: &Labels) {
+        let upstream = labels::dialect(record.upstream);
+        let region = labels.region(record.region.as_deref());
+        for attempt in &record.attempts {
+            let label_values = [upstream, region, attempt.name()];
+            self.metrics.series.upstream_attempts.with_label_values(&label_values).inc();
+        }
+    }
+
+    fn count_translation_failures(&self, record: &CallRecord, dialect: &str) {
+        let failures = &self.metrics.series.translation_failures;
+        let asked_nobody = record.attempts.is_empty();
+        if asked_nobody && record.outcome == Outcome::Problem(ProblemCode::InvalidRequest) {
+            failures.with_label_values(&[dialect, "client"]).inc();
+        }
+        let upstream = labels::dialect(record.upstream);
+        let unintelligible = |attempt: &&Attempt| **attempt == Attempt::Unintelligible;
+        for _ in record.attempts.iter().filter(unintelligible) {
+            failures.with_label_values(&[upstream, "upstream"]).inc();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
