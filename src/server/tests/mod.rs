@@ -1,0 +1,8 @@
+//! The edge over real sockets, with raw clients that send what no client library would.
+
+mod admission;
+mod framing;
+mod lifecycle;
+mod pass;
+mod requests;
+mod support;
