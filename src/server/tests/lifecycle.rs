@@ -47,7 +47,8 @@ async fn ctrl_c_with_nothing_under_way_does_not_wait() {
     edge.until(|load| load.connections() == 1).await;
     let (stop, mut signals) = mpsc::channel(1);
     stop.send(StopSignal::Interrupt).await.unwrap();
-    let run = std::mem::take(&mut edge.lifecycle).run(&shutdown(60_000, 60_000), &mut signals);
+    let patient = shutdown(60_000, 60_000);
+    let run = std::mem::take(&mut edge.lifecycle).run(&patient, &mut signals);
     assert_eq!(timeout(PATIENCE, run).await.unwrap(), Stopped::Clean);
 }
 
@@ -63,8 +64,8 @@ async fn the_grace_ends_and_a_second_signal_ends_all() {
         if second {
             stop.send(StopSignal::Terminate).await.unwrap();
         }
-        let grace = if second { 60_000 } else { 20 };
-        let run = std::mem::take(&mut edge.lifecycle).run(&shutdown(0, grace), &mut signals);
+        let waits = shutdown(0, if second { 60_000 } else { 20 });
+        let run = std::mem::take(&mut edge.lifecycle).run(&waits, &mut signals);
         assert_eq!(timeout(PATIENCE, run).await.unwrap(), expected);
     }
 }
