@@ -130,7 +130,8 @@ impl<'a, A: Application> Call<'a, A> {
         let until = self.arrival.deadline.min(waited + limits.body_timeout);
         let body = match body::read(&mut session, limits.body_bytes, until, &mut share).await {
             Ok(body) => body,
-            Err(NoBody::Refused(fault)) => return self.refuse(session, route, fault, keep_alive).await,
+            // After malformed chunks nobody knows where the next request would begin.
+            Err(NoBody::Refused(fault)) => return self.refuse(session, route, fault, false).await,
             Err(NoBody::ClientGone) => {
                 self.finish(Outcome::ClientGone);
                 return None;
