@@ -71,6 +71,9 @@ impl<'a, A: Application> Call<'a, A> {
             return None;
         }
         let route = self.application.route(&self.arrival, session.req_header());
+        if !self.service.is_within_rate(self.arrival.client, self.arrived) {
+            return self.refuse(session, route, EdgeFault::TooOften, keep_alive).await;
+        }
         let Some(share) = self.service.load().call() else {
             return self
                 .refuse(session, route, EdgeFault::TooManyCalls, keep_alive)

@@ -24,6 +24,8 @@ pub enum EdgeFault {
     BodyMalformed,
     /// The body is compressed.
     ContentEncoding,
+    /// The client's address calls more often than it may.
+    TooOften,
     /// As many calls are under way as may be.
     TooManyCalls,
     /// As many body bytes are held as may be.
@@ -50,6 +52,7 @@ impl EdgeFault {
             Self::BodyMalformed => Problem::malformed("the body's chunks are malformed"),
             Self::ContentEncoding => Problem::new(ProblemCode::UnsupportedMediaType)
                 .reason("the body must not have a Content-Encoding"),
+            Self::TooOften => Problem::new(ProblemCode::RateLimited).retry_after(jittered_wait()),
             Self::TooManyCalls | Self::TooManyBytes => {
                 Problem::new(ProblemCode::Overloaded).retry_after(jittered_wait())
             }
@@ -70,6 +73,7 @@ impl EdgeFault {
             Self::BodyTooSlow => (Guard::Limit, "body_timeout"),
             Self::BodyMalformed => (Guard::Limit, "malformed_body"),
             Self::ContentEncoding => (Guard::Limit, "content_encoding"),
+            Self::TooOften => (Guard::Limit, "address_rate"),
             Self::TooManyCalls => (Guard::Limit, "in_flight"),
             Self::TooManyBytes => (Guard::Limit, "body_bytes_in_all"),
             Self::CallTooSlow => (Guard::Limit, "call_timeout"),

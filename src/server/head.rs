@@ -62,6 +62,7 @@ impl HeadFault {
 #[derive(Debug, Default)]
 pub struct HeadScan {
     line_start: usize,
+    searched: usize,
     seen_request_line: bool,
     old_version: bool,
     fields: usize,
@@ -74,13 +75,16 @@ impl HeadScan {
     /// Goes on in `bytes`, which begin where they began the last time. The head's length, once
     /// all of it is there.
     pub fn advance(&mut self, bytes: &[u8]) -> Result<Option<usize>, HeadFault> {
-        while let Some(rest) = bytes.get(self.line_start..) {
-            let Some(line_feed) = memchr(b'\n', rest) else {
+        while let Some(unsearched) = bytes.get(self.searched..) {
+            let Some(line_feed) = memchr(b'\n', unsearched) else {
+                self.searched = bytes.len();
                 return Ok(None);
             };
-            let line = rest.get(..line_feed).unwrap_or_default();
+            let line_end = self.searched + line_feed;
+            let line = bytes.get(self.line_start..line_end).unwrap_or_default();
             let line = line.strip_suffix(b"\r").ok_or(HeadFault::LineEnding)?;
-            self.line_start += line_feed + 1;
+            self.searched = line_end + 1;
+            self.line_start = self.searched;
             if !self.seen_request_line {
                 self.request_line(line)?;
             } else if line.is_empty() {

@@ -144,7 +144,7 @@ impl Load {
 }
 
 /// Whose connections are counted together: one IPv4 address, or one IPv6 /64.
-fn subscriber(client: IpAddr) -> IpAddr {
+pub fn subscriber(client: IpAddr) -> IpAddr {
     match client {
         IpAddr::V4(_) => client,
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),

@@ -25,6 +25,7 @@ pub mod load;
 mod pass;
 mod pass_fields;
 pub mod plain;
+mod rate;
 mod request_id;
 mod serve;
 mod service;

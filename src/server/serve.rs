@@ -141,6 +141,7 @@ fn serve_admin(lifecycle: &mut Lifecycle, bound: Bound, site: AdminSite) -> Sock
     let limits = Limits {
         connections: 256,
         connections_per_address: None,
+        calls_per_second_per_address: None,
         in_flight: 64,
         ..Limits::default()
     };

@@ -1,14 +1,17 @@
 //! What one listener's connections share: the application, the limits, the load, the record sink
 //! and, where there is a backend to pass on to, Pingora's proxy.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use pingora::proxy::HttpProxy;
+use tokio::time::Instant;
 
 use super::application::{Application, RecordSink};
 use super::load::Load;
 use super::pass::{PassTarget, PassThrough};
+use super::rate::AddressRate;
 use crate::config::Limits;
 
 /// An application with everything that serving it takes.
@@ -16,6 +19,7 @@ pub struct Service<A: Application> {
     application: ArcSwap<A>,
     limits: Limits,
     load: Arc<Load>,
+    rate: Option<AddressRate>,
     sink: Arc<dyn RecordSink>,
     proxy: Option<Arc<HttpProxy<PassThrough<A>>>>,
 }
@@ -25,6 +29,7 @@ impl<A: Application> Service<A> {
     pub fn new(application: Arc<A>, limits: Limits, load: Arc<Load>, sink: Arc<dyn RecordSink>) -> Self {
         Self {
             application: ArcSwap::new(application),
+            rate: AddressRate::new(&limits),
             limits,
             load,
             sink,
@@ -49,6 +54,14 @@ impl<A: Application> Service<A> {
 
     pub(super) const fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// Whether a client may call once more now.
+    pub(super) fn is_within_rate(&self, client: Option<IpAddr>, now: Instant) -> bool {
+        match (&self.rate, client) {
+            (Some(rate), Some(client)) => rate.take(client, now).is_ok(),
+            _ => true,
+        }
     }
 
     pub(super) const fn load(&self) -> &Arc<Load> {

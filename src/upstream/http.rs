@@ -383,3 +383,6 @@ fn connect_failure(error: &BError) -> FailureKind {
 fn is_closed(error: &BError) -> bool {
     matches!(error.etype(), ErrorType::ConnectionClosed | ErrorType::ReadError)
 }
+
+#[cfg(test)]
+mod tests;

@@ -74,3 +74,21 @@ async fn many_clients_at_once_are_all_answered() {
     edge.until(|load| load.connections() == 0 && load.in_flight() == 0 && load.body_bytes() == 0)
         .await;
 }
+
+#[tokio::test]
+async fn an_address_that_calls_too_often_is_told_so() {
+    let limits = Limits {
+        calls_per_second_per_address: Some(1),
+        burst_per_address: 2,
+        ..Limits::default()
+    };
+    let edge = Edge::start(limits);
+    let mut client = edge.client().await;
+    let mut statuses = Vec::new();
+    for _ in 0..4 {
+        client.send(get("/a")).await;
+        statuses.push(client.answer().await.status);
+    }
+    assert_eq!(statuses, [200, 200, 200, 429]);
+    assert_eq!(edge.reasons(), ["address_rate"]);
+}

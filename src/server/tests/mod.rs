@@ -6,3 +6,4 @@ mod lifecycle;
 mod pass;
 mod requests;
 mod support;
+mod whole;

@@ -177,3 +177,16 @@ async fn an_answer_that_takes_too_long_is_given_up() {
     assert_eq!(answer.status, 504);
     assert_eq!(edge.reasons(), ["call_timeout"]);
 }
+
+#[tokio::test]
+async fn a_client_that_goes_away_before_the_answer_leaves_nothing_behind() {
+    let edge = Edge::start(Limits::default());
+    let mut client = edge.client().await;
+    client.send(post("/held", "abc")).await;
+    edge.until(|load| load.in_flight() == 1).await;
+    drop(client);
+    edge.probe.held.add_permits(1);
+    edge.until(|load| load.connections() == 0 && load.in_flight() == 0 && load.body_bytes() == 0)
+        .await;
+    assert_eq!(edge.records.0.lock().unwrap().len(), 1);
+}

@@ -235,6 +235,18 @@ impl Client {
         answer
     }
 
+    /// Reads until some text was there, and forgets everything up to it.
+    pub async fn until(&mut self, text: &str) {
+        loop {
+            let unread = String::from_utf8_lossy(&self.unread).into_owned();
+            if let Some(start) = unread.find(text) {
+                self.unread.drain(..start + text.len());
+                return;
+            }
+            assert!(self.read_more().await, "{text:?} did not come, only {unread:?}");
+        }
+    }
+
     /// Whether the edge closed the connection, with nothing more said.
     pub async fn is_closed(&mut self) -> bool {
         !self.read_more().await
