@@ -46,11 +46,7 @@ impl Bound {
     /// # Errors
     /// When the address is taken, not this machine's, or not permitted.
     pub fn bind(address: SocketAddr, purpose: &'static str) -> Result<Self, BindError> {
-        let failed = |source| BindError {
-            address,
-            purpose,
-            source,
-        };
+        let failed = |source| BindError { address, purpose, source };
         let listener = std::net::TcpListener::bind(address).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
@@ -158,9 +154,6 @@ mod tests {
         let first = Bound::bind("127.0.0.1:0".parse().unwrap(), "clients").unwrap();
         assert_ne!(first.address().port(), 0);
         let error = Bound::bind(first.address(), "clients").unwrap_err().to_string();
-        assert!(
-            error.starts_with(&format!("can't listen on {} (clients): ", first.address())),
-            "{error}"
-        );
+        assert!(error.starts_with(&format!("can't listen on {} (clients): ", first.address())), "{error}");
     }
 }

@@ -74,13 +74,7 @@ impl AdminSite {
                 return Err(AdminError::OutboxOffLoopback(address));
             }
         }
-        Ok(Self {
-            address,
-            hosts: settings.hosts.clone(),
-            token: settings.token.clone(),
-            pages,
-            phase,
-        })
+        Ok(Self { address, hosts: settings.hosts.clone(), token: settings.token.clone(), pages, phase })
     }
 
     fn page(&self, request: &Request<Bytes>) -> Response<Bytes> {
@@ -124,10 +118,7 @@ impl AdminSite {
     }
 
     fn is_own_name(&self, request: &Request<Bytes>) -> bool {
-        let host = request
-            .headers()
-            .get(header::HOST)
-            .and_then(|host| host.to_str().ok());
+        let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
         let Some(name) = host.map(without_port) else {
             return false;
         };
@@ -142,10 +133,7 @@ impl AdminSite {
 
     fn is_authorised(&self, request: &Request<Bytes>) -> bool {
         let Some(token) = &self.token else { return true };
-        let given = request
-            .headers()
-            .get(header::AUTHORIZATION)
-            .map(HeaderValue::as_bytes);
+        let given = request.headers().get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
         let given = given.and_then(|value| value.strip_prefix(b"Bearer "));
         given.is_some_and(|given| bool::from(given.ct_eq(token.expose().as_bytes())))
     }
@@ -207,18 +195,12 @@ fn secured(mut response: Response<Bytes>) -> Response<Bytes> {
     set(&mut response, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(&mut response, header::REFERRER_POLICY, "no-referrer");
     set(&mut response, header::CACHE_CONTROL, "no-store");
-    set(
-        &mut response,
-        header::HeaderName::from_static("cross-origin-resource-policy"),
-        "same-origin",
-    );
+    set(&mut response, header::HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
     response
 }
 
 fn set(response: &mut Response<Bytes>, name: header::HeaderName, value: &'static str) {
-    response
-        .headers_mut()
-        .insert(name, HeaderValue::from_static(value));
+    response.headers_mut().insert(name, HeaderValue::from_static(value));
 }
 
 #[cfg(test)]

@@ -28,11 +28,7 @@ pub fn encode(response: &Response<Bytes>, framing: Framing, request_id: &str) ->
     let status = response.status();
     let bodiless =
         status.is_informational() || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
-    let body = if bodiless || framing.head_only {
-        &[][..]
-    } else {
-        response.body()
-    };
+    let body = if bodiless || framing.head_only { &[][..] } else { response.body() };
     let mut wire = BytesMut::with_capacity(256 + response.headers().len() * 64 + body.len());
     wire.put_slice(b"HTTP/1.1 ");
     wire.put_slice(status.as_str().as_bytes());
@@ -46,11 +42,7 @@ pub fn encode(response: &Response<Bytes>, framing: Framing, request_id: &str) ->
     }
     put_field(&mut wire, REQUEST_ID, request_id.as_bytes());
     put_date(&mut wire);
-    let connection: &[u8] = if framing.keep_alive {
-        b"keep-alive"
-    } else {
-        b"close"
-    };
+    let connection: &[u8] = if framing.keep_alive { b"keep-alive" } else { b"close" };
     put_field(&mut wire, "connection", connection);
     if !bodiless {
         let mut writer = (&mut wire).writer();
@@ -95,10 +87,7 @@ fn put_date(wire: &mut BytesMut) {
 mod tests {
     use super::*;
 
-    const KEPT: Framing = Framing {
-        head_only: false,
-        keep_alive: true,
-    };
+    const KEPT: Framing = Framing { head_only: false, keep_alive: true };
 
     fn text(response: &Response<Bytes>, framing: Framing) -> String {
         String::from_utf8(encode(response, framing, "id").to_vec()).unwrap()
@@ -117,28 +106,16 @@ mod tests {
     #[test]
     fn head_and_body_have_one_right_length() {
         let text = text(&answer(200), KEPT);
-        assert!(
-            text.starts_with("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"),
-            "{text}"
-        );
-        assert!(
-            text.ends_with("connection: keep-alive\r\ncontent-length: 2\r\n\r\n{}"),
-            "{text}"
-        );
+        assert!(text.starts_with("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"), "{text}");
+        assert!(text.ends_with("connection: keep-alive\r\ncontent-length: 2\r\n\r\n{}"), "{text}");
         assert!(text.contains("\r\ndate: ") && text.contains(" GMT\r\n"));
     }
 
     #[test]
     fn a_head_request_gets_the_length_without_the_body() {
-        let framing = Framing {
-            head_only: true,
-            keep_alive: false,
-        };
+        let framing = Framing { head_only: true, keep_alive: false };
         let text = text(&answer(200), framing);
-        assert!(
-            text.ends_with("connection: close\r\ncontent-length: 2\r\n\r\n"),
-            "{text}"
-        );
+        assert!(text.ends_with("connection: close\r\ncontent-length: 2\r\n\r\n"), "{text}");
     }
 
     #[test]

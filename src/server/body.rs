@@ -90,11 +90,8 @@ async fn invite(session: &mut HttpSession) -> Result<(), NoBody> {
 }
 
 async fn chunk(session: &mut HttpSession) -> Result<Option<Bytes>, NoBody> {
-    session
-        .read_body_bytes()
-        .await
-        .map_err(|error| match error.etype() {
-            ErrorType::ConnectionClosed | ErrorType::ReadError => NoBody::ClientGone,
-            _ => NoBody::Refused(EdgeFault::BodyMalformed),
-        })
+    session.read_body_bytes().await.map_err(|error| match error.etype() {
+        ErrorType::ConnectionClosed | ErrorType::ReadError => NoBody::ClientGone,
+        _ => NoBody::Refused(EdgeFault::BodyMalformed),
+    })
 }

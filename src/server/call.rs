@@ -42,19 +42,9 @@ impl<'a, A: Application> Call<'a, A> {
     pub fn new(service: &'a Service<A>, listener: usize, client: Option<IpAddr>, arrived: Instant) -> Self {
         let request_id = request_id();
         let record = CallRecord::new(SystemClock.now(), request_id.clone(), client);
-        let arrival = Arrival {
-            listener,
-            client,
-            request_id,
-            deadline: arrived + service.limits().call_timeout,
-        };
-        Self {
-            service,
-            application: service.application(),
-            arrival,
-            record,
-            arrived,
-        }
+        let arrival =
+            Arrival { listener, client, request_id, deadline: arrived + service.limits().call_timeout };
+        Self { service, application: service.application(), arrival, record, arrived }
     }
 
     /// Serves it; `buffer` holds its head and what came with it.
@@ -66,8 +56,7 @@ impl<'a, A: Application> Call<'a, A> {
         session.set_pipelined_prefix(buffer);
         if !matches!(session.read_request().await, Ok(Some(_))) {
             let unread = head::salvage(b"");
-            self.refuse_head(session.into_inner(), &unread, EdgeFault::Malformed)
-                .await;
+            self.refuse_head(session.into_inner(), &unread, EdgeFault::Malformed).await;
             return None;
         }
         let route = self.application.route(&self.arrival, session.req_header());
@@ -75,15 +64,10 @@ impl<'a, A: Application> Call<'a, A> {
             return self.refuse(session, route, EdgeFault::TooOften, keep_alive).await;
         }
         let Some(share) = self.service.load().call() else {
-            return self
-                .refuse(session, route, EdgeFault::TooManyCalls, keep_alive)
-                .await;
+            return self.refuse(session, route, EdgeFault::TooManyCalls, keep_alive).await;
         };
         match self.application.step(route) {
-            Step::Refuse(code) => {
-                self.refuse(session, route, EdgeFault::Route(code), keep_alive)
-                    .await
-            }
+            Step::Refuse(code) => self.refuse(session, route, EdgeFault::Route(code), keep_alive).await,
             Step::Answer => self.answer(session, route, keep_alive).await,
             Step::PassThrough => match (self.service.proxy(), raw) {
                 (Some(proxy), Some(raw)) => {
@@ -100,10 +84,7 @@ impl<'a, A: Application> Call<'a, A> {
                     };
                     pass::serve(proxy, session.into_inner(), raw, passage, self.service.limits()).await
                 }
-                _ => {
-                    self.refuse(session, route, EdgeFault::NowhereToPass, keep_alive)
-                        .await
-                }
+                _ => self.refuse(session, route, EdgeFault::NowhereToPass, keep_alive).await,
             },
         }
     }
@@ -112,10 +93,7 @@ impl<'a, A: Application> Call<'a, A> {
     pub async fn refuse_head(mut self, mut stream: Stream, head: &request::Parts, fault: EdgeFault) {
         let route = self.application.route(&self.arrival, head);
         let response = self.refusal(route, fault);
-        let framing = Framing {
-            head_only: head.method == Method::HEAD,
-            keep_alive: false,
-        };
+        let framing = Framing { head_only: head.method == Method::HEAD, keep_alive: false };
         if self.write(&mut stream, &response, framing).await {
             linger(stream).await;
         }
@@ -123,9 +101,7 @@ impl<'a, A: Application> Call<'a, A> {
 
     async fn answer(mut self, mut session: HttpSession, route: A::Route, keep_alive: bool) -> Reusable {
         if is_encoded(session.req_header()) {
-            return self
-                .refuse(session, route, EdgeFault::ContentEncoding, keep_alive)
-                .await;
+            return self.refuse(session, route, EdgeFault::ContentEncoding, keep_alive).await;
         }
         let limits = self.service.limits();
         let mut share = self.service.load().body();
@@ -146,17 +122,12 @@ impl<'a, A: Application> Call<'a, A> {
         let head_only = head.method == Method::HEAD;
         let (mut stream, rest, keep_alive) = release(session, keep_alive).await?;
         let request = Request::from_parts(head, body);
-        let answer = self
-            .application
-            .answer(&self.arrival, route, request, &mut self.record);
+        let answer = self.application.answer(&self.arrival, route, request, &mut self.record);
         let response = match timeout_at(self.arrival.deadline + LAST_WORDS, answer).await {
             Ok(response) => response,
             Err(_) => self.refusal(route, EdgeFault::CallTooSlow),
         };
-        let framing = Framing {
-            head_only,
-            keep_alive,
-        };
+        let framing = Framing { head_only, keep_alive };
         let sent = self.write(&mut stream, &response, framing).await;
         if sent && keep_alive {
             return Some((stream, rest));
@@ -180,16 +151,7 @@ impl<'a, A: Application> Call<'a, A> {
         let unread = !session.is_body_done();
         let response = self.refusal(route, fault);
         let (mut stream, rest, keep_alive) = release(session, keep_alive && !unread).await?;
-        let sent = self
-            .write(
-                &mut stream,
-                &response,
-                Framing {
-                    head_only,
-                    keep_alive,
-                },
-            )
-            .await;
+        let sent = self.write(&mut stream, &response, Framing { head_only, keep_alive }).await;
         match (sent, keep_alive) {
             (true, true) => Some((stream, rest)),
             (true, false) => {
@@ -205,8 +167,7 @@ impl<'a, A: Application> Call<'a, A> {
         let refusal = fault.refusal();
         self.record.outcome = Outcome::Problem(problem.code);
         self.record.refusal = Some(refusal);
-        self.application
-            .refuse(&self.arrival, route, &problem, refusal, &mut self.record)
+        self.application.refuse(&self.arrival, route, &problem, refusal, &mut self.record)
     }
 
     /// Writes the answer and records the call; whether the client took it.
@@ -217,20 +178,13 @@ impl<'a, A: Application> Call<'a, A> {
             stream.write_all(&wire).await?;
             stream.flush().await
         };
-        let sent = matches!(
-            timeout(self.service.limits().body_timeout, write).await,
-            Ok(Ok(()))
-        );
+        let sent = matches!(timeout(self.service.limits().body_timeout, write).await, Ok(Ok(())));
         self.record.client_duration += waited.elapsed();
         self.record.status = response.status().as_u16();
         if sent {
             self.record.bytes_sent = response.body().len() as u64;
         }
-        let outcome = if sent {
-            self.record.outcome
-        } else {
-            Outcome::ClientGone
-        };
+        let outcome = if sent { self.record.outcome } else { Outcome::ClientGone };
         self.finish(outcome);
         sent
     }
@@ -245,9 +199,7 @@ impl<'a, A: Application> Call<'a, A> {
 /// Whether the body is anything but itself.
 fn is_encoded(head: &RequestHeader) -> bool {
     let encodings = head.headers.get_all(header::CONTENT_ENCODING);
-    encodings
-        .iter()
-        .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+    encodings.iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
 /// Takes the head out of a session that needs it no more, without copying a field.

@@ -100,11 +100,7 @@ impl HeadScan {
     fn request_line(&mut self, line: &[u8]) -> Result<(), HeadFault> {
         if line.is_empty() {
             // Some clients end a body with a line end too many (RFC 9112, section 2.2); one is forgiven.
-            return if self.line_start == 2 {
-                Ok(())
-            } else {
-                Err(HeadFault::RequestLine)
-            };
+            return if self.line_start == 2 { Ok(()) } else { Err(HeadFault::RequestLine) };
         }
         let mut parts = line.split(|byte| *byte == b' ');
         let (Some(method), Some(target), Some(version)) = (parts.next(), parts.next(), parts.next()) else {
@@ -160,9 +156,7 @@ impl HeadScan {
         if digits.is_empty() || digits.len() > 18 || !digits.iter().all(u8::is_ascii_digit) {
             return Err(HeadFault::Framing);
         }
-        let length = digits
-            .iter()
-            .fold(0, |sum: u64, digit| sum * 10 + u64::from(digit - b'0'));
+        let length = digits.iter().fold(0, |sum: u64, digit| sum * 10 + u64::from(digit - b'0'));
         match self.length.replace(length) {
             Some(other) if other != length => Err(HeadFault::Framing),
             _ => Ok(()),
@@ -186,9 +180,7 @@ impl HeadScan {
 fn value_of<'a>(line: &'a [u8], name: &str) -> Option<&'a [u8]> {
     let (field, rest) = line.split_at_checked(name.len())?;
     let value = rest.strip_prefix(b":")?;
-    field
-        .eq_ignore_ascii_case(name.as_bytes())
-        .then(|| value.trim_ascii())
+    field.eq_ignore_ascii_case(name.as_bytes()).then(|| value.trim_ascii())
 }
 
 /// What can still be read of a head that is refused: method and target, so that the refusal is
@@ -233,10 +225,7 @@ mod tests {
     #[test]
     fn one_empty_line_in_front_is_forgiven_and_no_more() {
         assert_eq!(scan("\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"), Ok(Some(29)));
-        assert_eq!(
-            scan("\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"),
-            Err(HeadFault::RequestLine)
-        );
+        assert_eq!(scan("\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"), Err(HeadFault::RequestLine));
     }
 
     #[test]
@@ -250,26 +239,11 @@ mod tests {
             "PRI * HTTP/2.0",
         ] {
             let result = scan(&format!("{line}\r\nHost: a\r\n\r\n"));
-            assert!(
-                matches!(result, Err(HeadFault::RequestLine | HeadFault::Target)),
-                "{line}"
-            );
+            assert!(matches!(result, Err(HeadFault::RequestLine | HeadFault::Target)), "{line}");
         }
-        for target in [
-            "http://a/b",
-            "a:443",
-            "*",
-            "/a\tb",
-            "/a\x01",
-            "/a\x7f",
-            "/a#b",
-            "//x y",
-        ] {
+        for target in ["http://a/b", "a:443", "*", "/a\tb", "/a\x01", "/a\x7f", "/a#b", "//x y"] {
             let result = scan(&format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
-            assert!(
-                matches!(result, Err(HeadFault::Target | HeadFault::RequestLine)),
-                "{target}"
-            );
+            assert!(matches!(result, Err(HeadFault::Target | HeadFault::RequestLine)), "{target}");
         }
     }
 
@@ -285,10 +259,7 @@ mod tests {
     fn exactly_one_host_is_needed() {
         assert_eq!(scan_fields("X: a\r\n"), Err(HeadFault::HostMissing));
         assert_eq!(scan_fields("Host:\r\n"), Err(HeadFault::HostMissing));
-        assert_eq!(
-            scan_fields("Host: a\r\nHOST: a\r\n"),
-            Err(HeadFault::HostRepeated)
-        );
+        assert_eq!(scan_fields("Host: a\r\nHOST: a\r\n"), Err(HeadFault::HostRepeated));
     }
 
     #[test]
@@ -319,10 +290,7 @@ mod tests {
     #[test]
     fn the_number_of_fields_is_bounded() {
         let fields = "X: y\r\n".repeat(MAX_FIELDS);
-        assert_eq!(
-            scan_fields(&format!("Host: a\r\n{fields}")),
-            Err(HeadFault::TooManyFields)
-        );
+        assert_eq!(scan_fields(&format!("Host: a\r\n{fields}")), Err(HeadFault::TooManyFields));
     }
 
     #[test]

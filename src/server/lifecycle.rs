@@ -59,11 +59,7 @@ pub struct Lifecycle {
 
 impl Default for Lifecycle {
     fn default() -> Self {
-        Self {
-            phase: watch::Sender::new(Phase::Running),
-            alive: mpsc::channel(1),
-            loads: Vec::new(),
-        }
+        Self { phase: watch::Sender::new(Phase::Running), alive: mpsc::channel(1), loads: Vec::new() }
     }
 }
 
@@ -95,11 +91,7 @@ impl Lifecycle {
     }
 
     async fn stop(self, shutdown: &Shutdown, signal: StopSignal) -> Stopped {
-        let Self {
-            phase,
-            alive: (alive, mut ended),
-            loads,
-        } = self;
+        let Self { phase, alive: (alive, mut ended), loads } = self;
         phase.send_replace(Phase::Draining);
         let until = Instant::now() + shutdown.drain_delay;
         match signal {

@@ -29,10 +29,7 @@ struct Bounded {
 
 impl Bounded {
     const fn new(bound: usize) -> Self {
-        Self {
-            count: AtomicUsize::new(0),
-            bound,
-        }
+        Self { count: AtomicUsize::new(0), bound }
     }
 
     fn take(&self, amount: usize) -> bool {
@@ -65,9 +62,8 @@ pub enum TooMany {
 impl Load {
     /// No load yet, with these bounds.
     pub fn new(limits: &Limits) -> Arc<Self> {
-        let per_address = limits
-            .connections_per_address
-            .map(|bound| u32::try_from(bound).unwrap_or(u32::MAX));
+        let per_address =
+            limits.connections_per_address.map(|bound| u32::try_from(bound).unwrap_or(u32::MAX));
         Arc::new(Self {
             connections: Bounded::new(limits.connections),
             in_flight: Bounded::new(limits.in_flight),
@@ -107,10 +103,7 @@ impl Load {
             self.refused.fetch_add(1, Ordering::Relaxed);
             return Err(TooMany::InAll);
         }
-        let mut share = ConnectionShare {
-            load: Arc::clone(self),
-            address: None,
-        };
+        let mut share = ConnectionShare { load: Arc::clone(self), address: None };
         let Some(bound) = self.per_address else {
             return Ok(share);
         };
@@ -129,17 +122,12 @@ impl Load {
 
     /// A share for one call, unless too many are under way.
     pub fn call(self: &Arc<Self>) -> Option<CallShare> {
-        self.in_flight.take(1).then(|| CallShare {
-            load: Arc::clone(self),
-        })
+        self.in_flight.take(1).then(|| CallShare { load: Arc::clone(self) })
     }
 
     /// A share of the memory for bodies, still empty.
     pub fn body(self: &Arc<Self>) -> BodyShare {
-        BodyShare {
-            load: Arc::clone(self),
-            bytes: 0,
-        }
+        BodyShare { load: Arc::clone(self), bytes: 0 }
     }
 }
 

@@ -65,12 +65,7 @@ impl PassTarget {
             }
         };
         let addresses = Addresses::new(&settings.addresses);
-        Ok(Self {
-            settings,
-            addresses,
-            host,
-            secret,
-        })
+        Ok(Self { settings, addresses, host, secret })
     }
 }
 
@@ -158,7 +153,7 @@ impl<A: Application> ProxyHttp for PassThrough<A> {
         // Each try gets the addresses in the next turn, so that a second try meets another one.
         let Some(address) = addresses.first() else {
             return Err(
-                Error::explain(ErrorType::ConnectNoRoute, "no address of the upstream is known").into_up(),
+                Error::explain(ErrorType::ConnectNoRoute, "no address of the upstream is known").into_up()
             );
         };
         let settings = &self.target.settings;
@@ -216,10 +211,7 @@ impl<A: Application> ProxyHttp for PassThrough<A> {
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Self::CTX) -> FailToProxy {
-        let unanswered = FailToProxy {
-            error_code: 0,
-            can_reuse_downstream: false,
-        };
+        let unanswered = FailToProxy { error_code: 0, can_reuse_downstream: false };
         let Some(passage) = ctx else { return unanswered };
         let Some(failure) = failure_of(error) else {
             passage.record.outcome = Outcome::ClientGone;
@@ -230,21 +222,12 @@ impl<A: Application> ProxyHttp for PassThrough<A> {
             return unanswered;
         }
         let error_code = refuse(session, passage, failure).await;
-        FailToProxy {
-            error_code,
-            can_reuse_downstream: false,
-        }
+        FailToProxy { error_code, can_reuse_downstream: false }
     }
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Self::CTX) {
         let Some(passage) = ctx.take() else { return };
-        let Passage {
-            mut record,
-            arrived,
-            sink,
-            share,
-            ..
-        } = *passage;
+        let Passage { mut record, arrived, sink, share, .. } = *passage;
         if error.is_none() {
             record.outcome = Outcome::PassedThrough;
             record.attempts.push(Attempt::Answered);
@@ -264,8 +247,7 @@ impl<A: Application> ProxyHttp for PassThrough<A> {
 
     fn request_summary(&self, _session: &Session, ctx: &Self::CTX) -> String {
         // Pingora's own prints the query, and with it tokens.
-        ctx.as_ref()
-            .map_or_else(String::new, |passage| passage.arrival.request_id.clone())
+        ctx.as_ref().map_or_else(String::new, |passage| passage.arrival.request_id.clone())
     }
 }
 
@@ -299,10 +281,7 @@ async fn refuse<A: Application>(
         FailureKind::Malformed => ProblemCode::UpstreamUnintelligible,
         _ => ProblemCode::UpstreamUnavailable,
     };
-    let refusal = Refusal {
-        guard: Guard::Route,
-        reason: failure.name(),
-    };
+    let refusal = Refusal { guard: Guard::Route, reason: failure.name() };
     passage.record.outcome = Outcome::Problem(code);
     let response = passage.application.refuse(
         &passage.arrival,
@@ -311,16 +290,11 @@ async fn refuse<A: Application>(
         refusal,
         &mut passage.record,
     );
+    // The backend failed; no guard refused.
+    passage.record.refusal = None;
     let (parts, body) = response.into_parts();
     let status = parts.status.as_u16();
-    if let Err(error) = write(
-        session,
-        ResponseHeader::from(parts),
-        body,
-        &passage.arrival.request_id,
-    )
-    .await
-    {
+    if let Err(error) = write(session, ResponseHeader::from(parts), body, &passage.arrival.request_id).await {
         log::debug!("the client did not take the refusal: {error}");
     }
     status
@@ -330,8 +304,6 @@ async fn write(session: &mut Session, mut head: ResponseHeader, body: Bytes, req
     head.insert_header(header::CONTENT_LENGTH, body.len())?;
     head.insert_header(REQUEST_ID, request_id)?;
     session.set_keepalive(None);
-    session
-        .write_response_header(Box::new(head), body.is_empty())
-        .await?;
+    session.write_response_header(Box::new(head), body.is_empty()).await?;
     session.write_response_body(Some(body), true).await
 }

@@ -27,12 +27,7 @@ const FORGEABLE_PREFIXES: [&str; 2] = ["dragoman-", "x-forwarded-"];
 /// Removes what a client must not say. A name with `_` or `.` goes too: some backends read it as
 /// the same name with `-`.
 pub fn strip(request: &mut RequestHeader) {
-    let names: Vec<HeaderName> = request
-        .headers
-        .keys()
-        .filter(|name| is_forgeable(name))
-        .cloned()
-        .collect();
+    let names: Vec<HeaderName> = request.headers.keys().filter(|name| is_forgeable(name)).cloned().collect();
     for name in &names {
         request.remove_header(name);
     }
@@ -53,15 +48,8 @@ pub fn introduce(request: &mut RequestHeader, arrival: &Arrival, client: &Reques
         return Ok(());
     };
     request.insert_header("X-Forwarded-For", address.to_string())?;
-    let node = if address.is_ipv6() {
-        format!("\"[{address}]\"")
-    } else {
-        address.to_string()
-    };
-    let host = client
-        .headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok());
+    let node = if address.is_ipv6() { format!("\"[{address}]\"") } else { address.to_string() };
+    let host = client.headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let host = host.filter(|host| !host.contains(['"', '\\']));
     let forwarded = match host {
         Some(host) => format!("for={node};host=\"{host}\";proto=http"),
@@ -119,9 +107,6 @@ mod tests {
         introduce(&mut upstream, &arrival, &client).unwrap();
         assert_eq!(upstream.headers["x-request-id"], "abc");
         assert_eq!(upstream.headers["x-forwarded-for"], "2001:db8::1");
-        assert_eq!(
-            upstream.headers["forwarded"],
-            "for=\"[2001:db8::1]\";host=\"shop.example\";proto=http"
-        );
+        assert_eq!(upstream.headers["forwarded"], "for=\"[2001:db8::1]\";host=\"shop.example\";proto=http");
     }
 }

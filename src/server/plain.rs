@@ -70,9 +70,7 @@ pub fn problem_json(problem: &Problem) -> Response<Bytes> {
     let json = http::HeaderValue::from_static("application/problem+json");
     response.headers_mut().insert(http::header::CONTENT_TYPE, json);
     if let Some(seconds) = problem.retry_after {
-        response
-            .headers_mut()
-            .insert(http::header::RETRY_AFTER, seconds.into());
+        response.headers_mut().insert(http::header::RETRY_AFTER, seconds.into());
     }
     response
 }

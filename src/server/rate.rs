@@ -36,15 +36,8 @@ impl AddressRate {
     pub fn new(limits: &Limits) -> Option<Self> {
         let per_second = limits.calls_per_second_per_address.filter(|rate| *rate > 0)?;
         let interval = Duration::from_secs(1) / per_second;
-        let seen = Seen {
-            addresses: HashMap::new(),
-            sweep_at: SWEEP_STEP,
-        };
-        Some(Self {
-            interval,
-            burst: interval * limits.burst_per_address,
-            full_again: Mutex::new(seen),
-        })
+        let seen = Seen { addresses: HashMap::new(), sweep_at: SWEEP_STEP };
+        Some(Self { interval, burst: interval * limits.burst_per_address, full_again: Mutex::new(seen) })
     }
 
     /// Takes one call from the address's allowance, or says how long to wait for the next.
@@ -69,11 +62,8 @@ mod tests {
     use super::*;
 
     fn rate() -> AddressRate {
-        let limits = Limits {
-            calls_per_second_per_address: Some(10),
-            burst_per_address: 4,
-            ..Limits::default()
-        };
+        let limits =
+            Limits { calls_per_second_per_address: Some(10), burst_per_address: 4, ..Limits::default() };
         AddressRate::new(&limits).unwrap()
     }
 
@@ -106,10 +96,7 @@ mod tests {
 
     #[test]
     fn without_a_bound_there_is_no_rate() {
-        let limits = Limits {
-            calls_per_second_per_address: None,
-            ..Limits::default()
-        };
+        let limits = Limits { calls_per_second_per_address: None, ..Limits::default() };
         assert!(AddressRate::new(&limits).is_none());
     }
 }

@@ -16,7 +16,7 @@ use super::lifecycle::{Lifecycle, StopSignal, Stopped};
 use super::load::Load;
 use super::pass::PassTarget;
 use super::service::Service;
-use crate::config::{Limits, Settings, Upstream};
+use crate::config::{Limits, Settings};
 use crate::upstream::http::UnusableUpstream;
 
 /// The edge could not start.
@@ -38,10 +38,7 @@ pub enum ServeError {
 /// # Errors
 /// When the system gives no threads.
 pub fn runtime() -> io::Result<Runtime> {
-    Builder::new_multi_thread()
-        .enable_all()
-        .thread_name("dragoman")
-        .build()
+    Builder::new_multi_thread().enable_all().thread_name("dragoman").build()
 }
 
 /// The running edge.
@@ -68,17 +65,13 @@ impl<A: Application> Edge<A> {
         sink: Arc<dyn RecordSink>,
     ) -> Result<Self, ServeError> {
         let mut service = Service::new(application, settings.limits.clone(), Arc::clone(&load), sink);
-        if let Upstream::Http(upstream) = &settings.upstream {
+        if let Some(upstream) = settings.upstream.http().filter(|_| !settings.pass_through.is_empty()) {
             service = service.passing_to(PassTarget::new(upstream.clone())?);
         }
         let service = Arc::new(service);
         let mut lifecycle = Lifecycle::default();
         let bind = |listener: &crate::config::Listener| Bound::bind(listener.address, "clients");
-        let bound = settings
-            .listeners
-            .iter()
-            .map(bind)
-            .collect::<Result<Vec<_>, _>>()?;
+        let bound = settings.listeners.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
         let admin = match &settings.admin {
             None => None,
             Some(admin) => {
@@ -92,13 +85,7 @@ impl<A: Application> Edge<A> {
             lifecycle.serve(bound, index, Arc::clone(&service));
         }
         let admin = admin.map(|(bound, site)| serve_admin(&mut lifecycle, bound, site));
-        Ok(Self {
-            lifecycle,
-            service,
-            load,
-            clients,
-            admin,
-        })
+        Ok(Self { lifecycle, service, load, clients, admin })
     }
 
     /// The addresses that clients connect to, in the order of the settings.

@@ -21,10 +21,7 @@ pub struct Addresses {
 #[derive(Debug)]
 enum Instance {
     Literal(SocketAddr),
-    Name {
-        name: String,
-        resolved: Mutex<Option<Resolved>>,
-    },
+    Name { name: String, resolved: Mutex<Option<Resolved>> },
 }
 
 #[derive(Debug, Clone)]
@@ -38,15 +35,9 @@ impl Addresses {
     pub fn new(pairs: &[String]) -> Self {
         let instance = |pair: &String| match pair.parse() {
             Ok(address) => Instance::Literal(address),
-            Err(_) => Instance::Name {
-                name: pair.clone(),
-                resolved: Mutex::new(None),
-            },
+            Err(_) => Instance::Name { name: pair.clone(), resolved: Mutex::new(None) },
         };
-        Self {
-            instances: pairs.iter().map(instance).collect(),
-            turn: AtomicUsize::new(0),
-        }
+        Self { instances: pairs.iter().map(instance).collect(), turn: AtomicUsize::new(0) }
     }
 
     /// All addresses that are known now, beginning with the one whose turn it is.
@@ -75,10 +66,7 @@ async fn resolve(name: &str, resolved: &Mutex<Option<Resolved>>) -> Vec<SocketAd
     match lookup_host(name).await {
         Ok(found) => {
             let addresses: Vec<_> = found.collect();
-            let fresh = Resolved {
-                addresses: addresses.clone(),
-                at: Instant::now(),
-            };
+            let fresh = Resolved { addresses: addresses.clone(), at: Instant::now() };
             *resolved.lock().unwrap_or_else(PoisonError::into_inner) = Some(fresh);
             addresses
         }
@@ -98,14 +86,7 @@ mod tests {
         let addresses = Addresses::new(&["127.0.0.1:1".to_owned(), "127.0.0.1:2".to_owned()]);
         let mut ports = Vec::new();
         for _ in 0..3 {
-            ports.push(
-                addresses
-                    .in_turn()
-                    .await
-                    .iter()
-                    .map(SocketAddr::port)
-                    .collect::<Vec<_>>(),
-            );
+            ports.push(addresses.in_turn().await.iter().map(SocketAddr::port).collect::<Vec<_>>());
         }
         assert_eq!(ports, [[1, 2], [2, 1], [1, 2]]);
     }
@@ -113,11 +94,7 @@ mod tests {
     #[tokio::test]
     async fn names_are_resolved_and_unknown_ones_give_nothing() {
         let addresses = Addresses::new(&["localhost:7".to_owned()]).in_turn().await;
-        assert!(
-            addresses
-                .iter()
-                .any(|address| address.ip().is_loopback() && address.port() == 7)
-        );
+        assert!(addresses.iter().any(|address| address.ip().is_loopback() && address.port() == 7));
         let nowhere = Addresses::new(&["no port".to_owned()]);
         assert!(nowhere.in_turn().await.is_empty());
     }

@@ -125,19 +125,12 @@ impl HttpBackend {
     }
 
     fn peer(&self, address: SocketAddr) -> HttpPeer {
-        HttpPeer::new(
-            address,
-            self.settings.tls,
-            server_name(&self.settings.host).to_owned(),
-        )
+        HttpPeer::new(address, self.settings.tls, server_name(&self.settings.host).to_owned())
     }
 
     /// The request's bytes, head and body.
     fn encode(&self, request: &Request<Bytes>) -> BytesMut {
-        let target = request
-            .uri()
-            .path_and_query()
-            .map_or("/", |target| target.as_str());
+        let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
         let body = request.body();
         let mut wire =
             BytesMut::with_capacity(256 + request.headers().len() * 64 + target.len() + body.len());
@@ -182,10 +175,7 @@ impl HttpBackend {
         let final_head = async {
             loop {
                 session.read_response().await?;
-                if !session
-                    .get_status()
-                    .is_some_and(|status| status.is_informational() && status != 101)
-                {
+                if !session.get_status().is_some_and(|status| status.is_informational() && status != 101) {
                     return Ok::<_, BError>(());
                 }
             }
@@ -258,8 +248,7 @@ impl HttpBackend {
             return;
         }
         if let Some(stream) = session.reuse().await {
-            self.transport
-                .release_stream(stream, peer.reuse_hash(), Some(idle));
+            self.transport.release_stream(stream, peer.reuse_hash(), Some(idle));
         }
     }
 }
@@ -272,10 +261,7 @@ impl Upstream for HttpBackend {
         let (stream, peer) = self.connect(deadline).await?;
         self.exchange(stream, &peer, &request, deadline)
             .await
-            .map_err(|kind| Failure {
-                kind,
-                delivered: true,
-            })
+            .map_err(|kind| Failure { kind, delivered: true })
     }
 }
 
@@ -296,10 +282,7 @@ impl Drop for QueuePlace<'_> {
 }
 
 const fn undelivered(kind: FailureKind) -> Failure {
-    Failure {
-        kind,
-        delivered: false,
-    }
+    Failure { kind, delivered: false }
 }
 
 /// A host without its port.
@@ -350,18 +333,9 @@ fn copy_head(session: &HttpSession, response: &mut Response<Bytes>) -> Result<()
 
 /// How long the connection may idle: a second less than the backend keeps it.
 fn idle_time(session: &HttpSession) -> Duration {
-    let parameters = session
-        .get_header("keep-alive")
-        .and_then(|value| value.to_str().ok());
+    let parameters = session.get_header("keep-alive").and_then(|value| value.to_str().ok());
     let seconds = parameters.and_then(|parameters| {
-        let timeout = |parameter: &str| {
-            parameter
-                .trim()
-                .strip_prefix("timeout=")?
-                .trim()
-                .parse::<u64>()
-                .ok()
-        };
+        let timeout = |parameter: &str| parameter.trim().strip_prefix("timeout=")?.trim().parse::<u64>().ok();
         parameters.split(',').find_map(timeout)
     });
     match seconds {

@@ -3,10 +3,7 @@ use crate::config::Limits;
 
 #[tokio::test]
 async fn over_the_bound_of_calls_under_way_the_caller_is_told_when_to_come_back() {
-    let limits = Limits {
-        in_flight: 1,
-        ..Limits::default()
-    };
+    let limits = Limits { in_flight: 1, ..Limits::default() };
     let edge = Edge::start(limits);
     let mut first = edge.client().await;
     first.send(get("/held")).await;
@@ -23,10 +20,7 @@ async fn over_the_bound_of_calls_under_way_the_caller_is_told_when_to_come_back(
 
 #[tokio::test]
 async fn over_the_bound_of_body_bytes_in_all_bodies_are_refused() {
-    let limits = Limits {
-        body_bytes_in_all: 10,
-        ..Limits::default()
-    };
+    let limits = Limits { body_bytes_in_all: 10, ..Limits::default() };
     let edge = Edge::start(limits);
     let mut first = edge.client().await;
     first.send(post("/held", "12345678")).await;
@@ -40,10 +34,7 @@ async fn over_the_bound_of_body_bytes_in_all_bodies_are_refused() {
 
 #[tokio::test]
 async fn over_the_bound_of_one_address_connections_are_closed_at_once() {
-    let limits = Limits {
-        connections_per_address: Some(2),
-        ..Limits::default()
-    };
+    let limits = Limits { connections_per_address: Some(2), ..Limits::default() };
     let edge = Edge::start(limits);
     let first = edge.client().await;
     let _second = edge.client().await;
@@ -71,17 +62,12 @@ async fn many_clients_at_once_are_all_answered() {
     for (number, ask) in asks.into_iter().enumerate() {
         assert_eq!(ask.await.unwrap(), format!("POST /a {number}"));
     }
-    edge.until(|load| load.connections() == 0 && load.in_flight() == 0 && load.body_bytes() == 0)
-        .await;
+    edge.until(|load| load.connections() == 0 && load.in_flight() == 0 && load.body_bytes() == 0).await;
 }
 
 #[tokio::test]
 async fn an_address_that_calls_too_often_is_told_so() {
-    let limits = Limits {
-        calls_per_second_per_address: Some(1),
-        burst_per_address: 2,
-        ..Limits::default()
-    };
+    let limits = Limits { calls_per_second_per_address: Some(1), burst_per_address: 2, ..Limits::default() };
     let edge = Edge::start(limits);
     let mut client = edge.client().await;
     let mut statuses = Vec::new();

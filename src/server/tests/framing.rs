@@ -33,11 +33,7 @@ async fn what_two_parsers_could_read_differently_is_refused_and_the_connection_e
         let mut client = edge.client().await;
         client.send(&request).await;
         let answer = client.answer().await;
-        assert_eq!(
-            (answer.status, answer.field("connection")),
-            (400, Some("close")),
-            "{request:?}"
-        );
+        assert_eq!((answer.status, answer.field("connection")), (400, Some("close")), "{request:?}");
         assert!(client.is_closed().await, "{request:?}");
     }
     assert_eq!(edge.ask(get("/a")).await.status, 200);
@@ -54,9 +50,7 @@ async fn malformed_chunks_are_refused_and_the_connection_ends() {
     ] {
         let mut client = edge.client().await;
         client
-            .send(format!(
-                "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}"
-            ))
+            .send(format!("POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}"))
             .await;
         assert_eq!(client.answer().await.status, 400, "{chunks:?}");
         assert!(client.is_closed().await);
@@ -66,15 +60,9 @@ async fn malformed_chunks_are_refused_and_the_connection_ends() {
 
 #[tokio::test]
 async fn a_head_over_the_bound_is_refused() {
-    let limits = Limits {
-        header_bytes: 300,
-        ..Limits::default()
-    };
+    let limits = Limits { header_bytes: 300, ..Limits::default() };
     let edge = Edge::start(limits);
-    let just_fits = format!(
-        "GET /a HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n",
-        "x".repeat(300 - 33)
-    );
+    let just_fits = format!("GET /a HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(300 - 33));
     assert_eq!(just_fits.len(), 300);
     assert_eq!(edge.ask(&just_fits).await.status, 200);
     assert_eq!(edge.ask(just_fits.replace("X:", "XX:")).await.status, 413);
@@ -85,25 +73,18 @@ async fn a_head_over_the_bound_is_refused() {
 
 #[tokio::test]
 async fn a_body_over_the_bound_is_refused_before_and_while_it_is_read() {
-    let limits = Limits {
-        body_bytes: 100,
-        ..Limits::default()
-    };
+    let limits = Limits { body_bytes: 100, ..Limits::default() };
     let edge = Edge::start(limits);
     assert_eq!(edge.ask(post("/a", &"x".repeat(100))).await.status, 200);
     assert_eq!(edge.ask(post("/a", &"x".repeat(101))).await.status, 413);
     // Announced only: nothing of it is sent.
     assert_eq!(
-        edge.ask("POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999\r\n\r\n")
-            .await
-            .status,
+        edge.ask("POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999\r\n\r\n").await.status,
         413
     );
     let chunk = format!("32\r\n{}\r\n", "x".repeat(50));
-    let chunked = format!(
-        "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{}",
-        chunk.repeat(3)
-    );
+    let chunked =
+        format!("POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{}", chunk.repeat(3));
     assert_eq!(edge.ask(chunked).await.status, 413);
     assert_eq!(edge.reasons(), ["body_bytes"; 3]);
     edge.until(|load| load.body_bytes() == 0).await;
@@ -125,12 +106,7 @@ async fn a_slow_head_and_a_slow_body_are_refused() {
     };
     let edge = Edge::start(limits);
     assert_eq!(edge.ask("GET /a HTTP/1.1\r\nHos").await.status, 400);
-    assert_eq!(
-        edge.ask("POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab")
-            .await
-            .status,
-        400
-    );
+    assert_eq!(edge.ask("POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab").await.status, 400);
     assert_eq!(edge.reasons(), ["header_timeout", "body_timeout"]);
 }
 

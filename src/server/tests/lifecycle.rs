@@ -9,10 +9,7 @@ use crate::config::{Limits, Shutdown};
 use crate::server::{Phase, StopSignal, Stopped};
 
 fn shutdown(drain_delay: u64, grace: u64) -> Shutdown {
-    Shutdown {
-        drain_delay: Duration::from_millis(drain_delay),
-        grace: Duration::from_millis(grace),
-    }
+    Shutdown { drain_delay: Duration::from_millis(drain_delay), grace: Duration::from_millis(grace) }
 }
 
 #[tokio::test]
@@ -21,8 +18,7 @@ async fn a_call_under_way_ends_before_the_process_does() {
     let mut client = edge.client().await;
     let mut idle = edge.client().await;
     client.send(get("/held")).await;
-    edge.until(|load| load.in_flight() == 1 && load.connections() == 2)
-        .await;
+    edge.until(|load| load.in_flight() == 1 && load.connections() == 2).await;
     let lifecycle = std::mem::take(&mut edge.lifecycle);
     let mut phase = lifecycle.phase();
     let (stop, mut signals) = mpsc::channel(1);

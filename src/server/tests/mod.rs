@@ -2,6 +2,7 @@
 
 mod admission;
 mod framing;
+mod gateway;
 mod lifecycle;
 mod pass;
 mod requests;

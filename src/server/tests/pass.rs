@@ -4,10 +4,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::support::{Edge, get, post};
-use crate::account::Secret;
+use crate::account::{ProblemCode, Secret};
 use crate::config::{HttpUpstream, Limits};
-use crate::observe::Outcome;
+use crate::observe::{Attempt, Outcome};
 use crate::server::PassTarget;
+use crate::upstream::FailureKind;
 
 fn upstream(address: String) -> HttpUpstream {
     HttpUpstream {
@@ -69,27 +70,14 @@ async fn what_passes_through_reaches_the_backend_with_honest_fields() {
     let answer = client.answer().await;
     assert_eq!(answer.status, 200);
     let seen = answer.body.to_lowercase();
-    assert!(
-        seen.starts_with("get /base/pass/things?token=t http/1.1\r\n"),
-        "{seen}"
-    );
-    for field in [
-        "host: backend.example",
-        "x-gateway: s3cret",
-        "x-forwarded-for: 127.0.0.1",
-        "accept: */*",
-    ] {
+    assert!(seen.starts_with("get /base/pass/things?token=t http/1.1\r\n"), "{seen}");
+    for field in ["host: backend.example", "x-gateway: s3cret", "x-forwarded-for: 127.0.0.1", "accept: */*"] {
         assert_eq!(seen.matches(field).count(), 1, "{field} in {seen}");
     }
     assert!(!seen.contains("forged") && !seen.contains("6.6.6.6"), "{seen}");
-    assert!(seen.contains(&format!(
-        "x-request-id: {}",
-        answer.field("x-request-id").unwrap()
-    )));
+    assert!(seen.contains(&format!("x-request-id: {}", answer.field("x-request-id").unwrap())));
     // The connection goes on, for passed requests and for answered ones.
-    client
-        .send("POST /pass/things HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe")
-        .await;
+    client.send("POST /pass/things HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe").await;
     client.send("llo").await;
     assert!(client.answer().await.body.ends_with("\r\n\r\nhello"));
     client.send(get("/a")).await;
@@ -110,9 +98,11 @@ async fn a_backend_that_is_down_is_answered_for() {
     let answer = edge.ask(get("/pass/things")).await;
     assert_eq!(answer.status, 502);
     assert!(answer.body.contains("upstream_unavailable"), "{}", answer.body);
-    edge.until(|load| load.in_flight() == 0 && load.connections() == 0)
-        .await;
-    assert_eq!(edge.reasons(), ["connect_failed"]);
+    edge.until(|load| load.in_flight() == 0 && load.connections() == 0).await;
+    let records = edge.records.0.lock().unwrap().clone();
+    assert_eq!(records[0].outcome, Outcome::Problem(ProblemCode::UpstreamUnavailable));
+    assert_eq!(records[0].attempts, [Attempt::Failed(FailureKind::ConnectFailed)]);
+    assert_eq!(records[0].refusal, None);
 }
 
 #[tokio::test]
@@ -139,18 +129,12 @@ async fn read_head(stream: &mut TcpStream) -> String {
 #[tokio::test]
 async fn an_answer_streams_while_the_backend_still_speaks() {
     let (address, backend) = partner().await;
-    let edge = Edge::start_passing(
-        Limits::default(),
-        Some(PassTarget::new(upstream(address)).unwrap()),
-    );
+    let edge = Edge::start_passing(Limits::default(), Some(PassTarget::new(upstream(address)).unwrap()));
     let mut client = edge.client().await;
     client.send(get("/pass/events")).await;
     let (mut backend, _) = backend.accept().await.unwrap();
     read_head(&mut backend).await;
-    backend
-        .write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")
-        .await
-        .unwrap();
+    backend.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n").await.unwrap();
     assert_eq!(client.head().await.status, 200);
     client.until("first").await;
     backend.write_all(b"6\r\nsecond\r\n0\r\n\r\n").await.unwrap();
@@ -161,10 +145,7 @@ async fn an_answer_streams_while_the_backend_still_speaks() {
 #[tokio::test]
 async fn a_body_beyond_the_bound_of_account_calls_streams_to_the_backend() {
     let target = PassTarget::new(upstream(mirror().await)).unwrap();
-    let limits = Limits {
-        body_bytes: 10,
-        ..Limits::default()
-    };
+    let limits = Limits { body_bytes: 10, ..Limits::default() };
     let edge = Edge::start_passing(limits, Some(target));
     let body = "x".repeat(300_000);
     let answer = edge.ask(post("/pass/upload", &body)).await;
@@ -175,21 +156,13 @@ async fn a_body_beyond_the_bound_of_account_calls_streams_to_the_backend() {
 #[tokio::test]
 async fn a_websocket_is_switched_to_and_carries_bytes_both_ways() {
     let (address, backend) = partner().await;
-    let edge = Edge::start_passing(
-        Limits::default(),
-        Some(PassTarget::new(upstream(address)).unwrap()),
-    );
+    let edge = Edge::start_passing(Limits::default(), Some(PassTarget::new(upstream(address)).unwrap()));
     let mut client = edge.client().await;
     client
         .send("GET /pass/socket HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n")
         .await;
     let (mut backend, _) = backend.accept().await.unwrap();
-    assert!(
-        read_head(&mut backend)
-            .await
-            .to_lowercase()
-            .contains("upgrade: websocket\r\n")
-    );
+    assert!(read_head(&mut backend).await.to_lowercase().contains("upgrade: websocket\r\n"));
     backend
         .write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
         .await
@@ -202,25 +175,20 @@ async fn a_websocket_is_switched_to_and_carries_bytes_both_ways() {
     backend.write_all(b"pong").await.unwrap();
     client.until("pong").await;
     drop(backend);
-    edge.until(|load| load.in_flight() == 0 && load.connections() == 0)
-        .await;
+    edge.until(|load| load.in_flight() == 0 && load.connections() == 0).await;
 }
 
 #[tokio::test]
 async fn a_post_passes_at_most_once_when_the_backend_hangs_up() {
     let (address, backend) = partner().await;
-    let edge = Edge::start_passing(
-        Limits::default(),
-        Some(PassTarget::new(upstream(address)).unwrap()),
-    );
+    let edge = Edge::start_passing(Limits::default(), Some(PassTarget::new(upstream(address)).unwrap()));
     let mut client = edge.client().await;
     client.send(post("/pass/order", "one")).await;
     let (mut stream, _) = backend.accept().await.unwrap();
     read_head(&mut stream).await;
     drop(stream);
     assert_eq!(client.answer().await.status, 502);
-    edge.until(|load| load.in_flight() == 0 && load.connections() == 0)
-        .await;
+    edge.until(|load| load.in_flight() == 0 && load.connections() == 0).await;
     let again = tokio::time::timeout(Duration::from_millis(100), backend.accept()).await;
     assert!(again.is_err(), "the request was sent again");
 }

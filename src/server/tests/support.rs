@@ -99,9 +99,7 @@ impl Edge {
     }
 
     pub fn start_passing(limits: Limits, target: Option<PassTarget>) -> Self {
-        let probe = Arc::new(Probe {
-            held: Semaphore::new(0),
-        });
+        let probe = Arc::new(Probe { held: Semaphore::new(0) });
         let load = Load::new(&limits);
         let records = Arc::new(Kept::default());
         let sink: Arc<dyn RecordSink> = records.clone();
@@ -113,13 +111,7 @@ impl Edge {
         let address = bound.address();
         let mut lifecycle = Lifecycle::default();
         lifecycle.serve(bound, 0, Arc::new(service));
-        Self {
-            address,
-            probe,
-            load,
-            records,
-            lifecycle,
-        }
+        Self { address, probe, load, records, lifecycle }
     }
 
     pub async fn client(&self) -> Client {
@@ -140,17 +132,12 @@ impl Edge {
                 tokio::task::yield_now().await;
             }
         };
-        timeout(PATIENCE, waited)
-            .await
-            .expect("the load did not come to that");
+        timeout(PATIENCE, waited).await.expect("the load did not come to that");
     }
 
     pub fn reasons(&self) -> Vec<&'static str> {
         let records = self.records.0.lock().unwrap();
-        records
-            .iter()
-            .filter_map(|record| record.refusal.map(|refusal| refusal.reason))
-            .collect()
+        records.iter().filter_map(|record| record.refusal.map(|refusal| refusal.reason)).collect()
     }
 }
 
@@ -168,9 +155,7 @@ impl Answer {
             let (field, _) = line.split_once(": ")?;
             field.eq_ignore_ascii_case(name).then_some(field.len() + 2)
         };
-        self.head
-            .lines()
-            .find_map(|text| line(text).map(|start| &text[start..]))
+        self.head.lines().find_map(|text| line(text).map(|start| &text[start..]))
     }
 }
 
@@ -182,17 +167,13 @@ pub struct Client {
 
 impl Client {
     pub const fn over(stream: TcpStream) -> Self {
-        Self {
-            stream,
-            unread: Vec::new(),
-        }
+        Self { stream, unread: Vec::new() }
     }
 
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         // An edge that refuses early may be gone before everything is written.
-        let _ = timeout(PATIENCE, self.stream.write_all(bytes.as_ref()))
-            .await
-            .expect("sending took too long");
+        let _ =
+            timeout(PATIENCE, self.stream.write_all(bytes.as_ref())).await.expect("sending took too long");
     }
 
     /// Reads one answer that has a length.
@@ -210,22 +191,12 @@ impl Client {
             if let Some(end) = self.unread.windows(4).position(|window| window == b"\r\n\r\n") {
                 break end + 4;
             }
-            assert!(
-                self.read_more().await,
-                "no answer: {:?}",
-                String::from_utf8_lossy(&self.unread)
-            );
+            assert!(self.read_more().await, "no answer: {:?}", String::from_utf8_lossy(&self.unread));
         };
         let head = String::from_utf8(self.unread.drain(..end).collect()).unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        let mut answer = Answer {
-            status,
-            head,
-            body: String::new(),
-        };
-        let length: usize = answer
-            .field("content-length")
-            .map_or(0, |length| length.parse().unwrap());
+        let mut answer = Answer { status, head, body: String::new() };
+        let length: usize = answer.field("content-length").map_or(0, |length| length.parse().unwrap());
         if with_body {
             while self.unread.len() < length {
                 assert!(self.read_more().await, "the answer ended early");
@@ -254,10 +225,7 @@ impl Client {
 
     async fn read_more(&mut self) -> bool {
         let mut buffer = [0; 4096];
-        match timeout(PATIENCE, self.stream.read(&mut buffer))
-            .await
-            .expect("reading took too long")
-        {
+        match timeout(PATIENCE, self.stream.read(&mut buffer)).await.expect("reading took too long") {
             Ok(read @ 1..) => {
                 self.unread.extend_from_slice(&buffer[..read]);
                 true
@@ -272,8 +240,5 @@ pub fn get(path: &str) -> String {
 }
 
 pub fn post(path: &str, body: &str) -> String {
-    format!(
-        "POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
+    format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{body}", body.len())
 }

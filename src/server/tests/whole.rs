@@ -15,7 +15,7 @@ use crate::server::admin::AdminPages;
 use crate::server::serve::{Edge, ServeError};
 use crate::server::{Load, NoRecords, StopSignal, Stopped};
 
-fn settings() -> Settings {
+pub fn settings() -> Settings {
     let listener = |address: &str| Listener {
         address: address.parse().unwrap(),
         dialects: Vec::new(),
@@ -24,21 +24,15 @@ fn settings() -> Settings {
     };
     Settings {
         listeners: vec![listener("127.0.0.1:0"), listener("127.0.0.1:0")],
-        admin: Some(Admin {
-            address: "127.0.0.1:0".parse().unwrap(),
-            token: None,
-            hosts: Vec::new(),
-        }),
+        admin: Some(Admin { address: "127.0.0.1:0".parse().unwrap(), token: None, hosts: Vec::new() }),
         data_dir: None,
         upstream: Upstream::Embedded,
+        pass_through: Vec::new(),
         apps: Vec::new(),
         limits: Limits::default(),
         replay: Replay::default(),
         regions: Regions::default(),
-        shutdown: Shutdown {
-            drain_delay: Duration::from_secs(60),
-            grace: Duration::from_secs(60),
-        },
+        shutdown: Shutdown { drain_delay: Duration::from_secs(60), grace: Duration::from_secs(60) },
         backend: None,
         default_country: Country::CHINA,
         demo: true,
@@ -46,14 +40,9 @@ fn settings() -> Settings {
 }
 
 fn start(settings: &Settings) -> Result<(Arc<Probe>, Edge<Probe>), ServeError> {
-    let probe = Arc::new(Probe {
-        held: Semaphore::new(0),
-    });
-    let pages = AdminPages {
-        metrics: Box::new(|| "dragoman_up 1\n".to_owned()),
-        outbox: None,
-        openapi: "{}",
-    };
+    let probe = Arc::new(Probe { held: Semaphore::new(0) });
+    let pages =
+        AdminPages { metrics: Box::new(|| "dragoman_up 1\n".to_owned()), outbox: None, openapi: "{}" };
     let load = Load::new(&settings.limits);
     let edge = Edge::start(settings, Arc::clone(&probe), pages, load, Arc::new(NoRecords))?;
     Ok((probe, edge))
@@ -104,10 +93,7 @@ async fn clients_and_operators_are_served_until_the_last_call_is_over_and_then_i
 #[tokio::test]
 async fn an_address_that_is_taken_is_an_error_that_names_it() {
     let mut settings = settings();
-    let taken = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let _holder = std::net::TcpListener::bind(taken).unwrap();
     settings.listeners[1].address = taken;
     let error = start(&settings).err().unwrap();
@@ -118,10 +104,6 @@ async fn an_address_that_is_taken_is_an_error_that_names_it() {
 #[tokio::test]
 async fn an_open_admin_listener_off_loopback_is_an_error() {
     let mut settings = settings();
-    settings.admin = Some(Admin {
-        address: "0.0.0.0:0".parse().unwrap(),
-        token: None,
-        hosts: Vec::new(),
-    });
+    settings.admin = Some(Admin { address: "0.0.0.0:0".parse().unwrap(), token: None, hosts: Vec::new() });
     assert!(matches!(start(&settings).err(), Some(ServeError::Admin(_))));
 }

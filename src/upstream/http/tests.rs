@@ -103,10 +103,7 @@ fn far() -> Instant {
 async fn failure(act: Act, patience: Duration) -> Failure {
     let (address, _) = backend(act).await;
     let backend = HttpBackend::new(settings(&[&address])).unwrap();
-    backend
-        .send(login(), Instant::now() + patience)
-        .await
-        .unwrap_err()
+    backend.send(login(), Instant::now() + patience).await.unwrap_err()
 }
 
 const GOOD: &str = "HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nServer: x\r\nRetry-After: 7\r\nContent-Length: 2\r\n\r\n{}";
@@ -117,18 +114,11 @@ async fn requests_and_answers_carry_what_they_should() {
     let backend = HttpBackend::new(settings(&[&address])).unwrap();
     for _ in 0..3 {
         let response = backend.send(login(), far()).await.unwrap();
-        assert_eq!(
-            (response.status().as_u16(), response.body().as_ref()),
-            (201, &b"{}"[..])
-        );
+        assert_eq!((response.status().as_u16(), response.body().as_ref()), (201, &b"{}"[..]));
         assert_eq!(response.headers()["retry-after"], "7");
         assert_eq!(response.headers().get("server"), None);
     }
-    assert_eq!(
-        seen.connections.load(Ordering::SeqCst),
-        1,
-        "the connection is kept"
-    );
+    assert_eq!(seen.connections.load(Ordering::SeqCst), 1, "the connection is kept");
     let request = seen.last.lock().unwrap().clone();
     assert_eq!(
         request,
@@ -150,25 +140,15 @@ async fn a_get_has_no_length_and_informational_answers_are_passed_over() {
 #[tokio::test]
 async fn every_form_of_body_is_read_whole() {
     for (text, body) in [
-        (
-            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n",
-            "abcde",
-        ),
-        (
-            "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nuntil the end",
-            "until the end",
-        ),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n", "abcde"),
+        ("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nuntil the end", "until the end"),
         ("HTTP/1.0 200 OK\r\n\r\nold", "old"),
         ("HTTP/1.1 204 No Content\r\n\r\n", ""),
         ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nabc", "ab"),
     ] {
         let (address, _) = backend(Act::SayAndClose(text)).await;
         let backend = HttpBackend::new(settings(&[&address])).unwrap();
-        assert_eq!(
-            backend.send(login(), far()).await.unwrap().body(),
-            body,
-            "{text:?}"
-        );
+        assert_eq!(backend.send(login(), far()).await.unwrap().body(), body, "{text:?}");
     }
 }
 
@@ -177,19 +157,10 @@ async fn each_way_to_fail_has_its_name() {
     for (act, kind) in [
         (Act::Hang, FailureKind::AnswerTimeout),
         (Act::Trickle("HTTP/1.1 200 OK\r\nX: "), FailureKind::AnswerTimeout),
-        (
-            Act::Trickle("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n"),
-            FailureKind::BodyTimeout,
-        ),
-        (
-            Act::Say("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nabc"),
-            FailureKind::BodyTimeout,
-        ),
+        (Act::Trickle("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n"), FailureKind::BodyTimeout),
+        (Act::Say("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nabc"), FailureKind::BodyTimeout),
         (Act::SayAndClose(""), FailureKind::ClosedBeforeAnswer),
-        (
-            Act::SayAndClose("HTTP/1.1 200 OK\r\nConte"),
-            FailureKind::ClosedBeforeAnswer,
-        ),
+        (Act::SayAndClose("HTTP/1.1 200 OK\r\nConte"), FailureKind::ClosedBeforeAnswer),
         (
             Act::SayAndClose("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nabc"),
             FailureKind::ClosedWithinAnswer,
@@ -202,10 +173,7 @@ async fn each_way_to_fail_has_its_name() {
             Act::SayAndClose("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"),
             FailureKind::Malformed,
         ),
-        (
-            Act::SayAndClose("<html>not HTTP</html>\r\n\r\n"),
-            FailureKind::Malformed,
-        ),
+        (Act::SayAndClose("<html>not HTTP</html>\r\n\r\n"), FailureKind::Malformed),
         (
             Act::SayAndClose("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n"),
             FailureKind::Malformed,
@@ -214,14 +182,8 @@ async fn each_way_to_fail_has_its_name() {
             Act::SayAndClose("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nab"),
             FailureKind::Malformed,
         ),
-        (
-            Act::SayAndClose("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"),
-            FailureKind::Malformed,
-        ),
-        (
-            Act::SayAndClose("HTTP/1.1 200 OK\r\nContent-Length: 101\r\n\r\n"),
-            FailureKind::TooLarge,
-        ),
+        (Act::SayAndClose("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"), FailureKind::Malformed),
+        (Act::SayAndClose("HTTP/1.1 200 OK\r\nContent-Length: 101\r\n\r\n"), FailureKind::TooLarge),
         (
             Act::Trickle(
                 "HTTP/1.1 200 OK\r\n\r\n0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789",
@@ -230,26 +192,15 @@ async fn each_way_to_fail_has_its_name() {
         ),
     ] {
         let is_late = matches!(kind, FailureKind::AnswerTimeout | FailureKind::BodyTimeout);
-        let patience = if is_late {
-            Duration::from_millis(200)
-        } else {
-            Duration::from_secs(10)
-        };
-        let expected = Failure {
-            kind,
-            delivered: true,
-        };
+        let patience = if is_late { Duration::from_millis(200) } else { Duration::from_secs(10) };
+        let expected = Failure { kind, delivered: true };
         assert_eq!(failure(act, patience).await, expected);
     }
 }
 
 #[tokio::test]
 async fn a_post_is_delivered_at_most_once() {
-    for act in [
-        Act::SayAndClose(""),
-        Act::SayAndClose("HTTP/1.1 200 OK\r\nContent-Le"),
-        Act::Hang,
-    ] {
+    for act in [Act::SayAndClose(""), Act::SayAndClose("HTTP/1.1 200 OK\r\nContent-Le"), Act::Hang] {
         let (address, seen) = backend(act).await;
         let (other, other_seen) = backend(act).await;
         let backend = HttpBackend::new(settings(&[&address, &other])).unwrap();
@@ -273,10 +224,8 @@ async fn a_kept_connection_that_the_backend_closed_is_not_used_again() {
 
 #[tokio::test]
 async fn an_incomplete_exchange_is_not_kept() {
-    let (address, seen) = backend(Act::Say(
-        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nabHTTP/1.1 200 OK\r\n",
-    ))
-    .await;
+    let (address, seen) =
+        backend(Act::Say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nabHTTP/1.1 200 OK\r\n")).await;
     let backend = HttpBackend::new(settings(&[&address])).unwrap();
     for _ in 0..2 {
         assert_eq!(backend.send(login(), far()).await.unwrap().body(), "ab");
@@ -286,12 +235,7 @@ async fn an_incomplete_exchange_is_not_kept() {
 
 #[tokio::test]
 async fn the_next_address_is_tried_when_one_refuses() {
-    let nobody = TcpListener::bind("127.0.0.1:0")
-        .await
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .to_string();
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string();
     let (address, seen) = backend(Act::Say(GOOD)).await;
     let both = HttpBackend::new(settings(&[&nobody, &address])).unwrap();
     for _ in 0..4 {
@@ -299,10 +243,7 @@ async fn the_next_address_is_tried_when_one_refuses() {
     }
     assert_eq!(seen.requests.load(Ordering::SeqCst), 4);
     let none = HttpBackend::new(settings(&[&nobody])).unwrap();
-    let expected = Failure {
-        kind: FailureKind::ConnectFailed,
-        delivered: false,
-    };
+    let expected = Failure { kind: FailureKind::ConnectFailed, delivered: false };
     assert_eq!(none.send(login(), far()).await.unwrap_err(), expected);
     let unknown = HttpBackend::new(settings(&["no port"])).unwrap();
     assert_eq!(unknown.send(login(), far()).await.unwrap_err(), expected);
@@ -313,21 +254,11 @@ async fn the_shortest_of_all_deadlines_holds() {
     let (address, _) = backend(Act::Hang).await;
     let short = Duration::from_millis(20);
     for settings in [
-        HttpUpstream {
-            first_byte_timeout: short,
-            ..settings(&[&address])
-        },
-        HttpUpstream {
-            total_timeout: short,
-            ..settings(&[&address])
-        },
+        HttpUpstream { first_byte_timeout: short, ..settings(&[&address]) },
+        HttpUpstream { total_timeout: short, ..settings(&[&address]) },
     ] {
         let started = Instant::now();
-        let failure = HttpBackend::new(settings)
-            .unwrap()
-            .send(login(), far())
-            .await
-            .unwrap_err();
+        let failure = HttpBackend::new(settings).unwrap().send(login(), far()).await.unwrap_err();
         assert_eq!(failure.kind, FailureKind::AnswerTimeout);
         assert!(started.elapsed() < Duration::from_secs(4));
     }
@@ -346,10 +277,7 @@ async fn over_the_bound_of_calls_and_the_queue_a_call_is_refused_at_once() {
     while backend.waiting.load(Ordering::SeqCst) < QUEUE {
         tokio::task::yield_now().await;
     }
-    let expected = Failure {
-        kind: FailureKind::Busy,
-        delivered: false,
-    };
+    let expected = Failure { kind: FailureKind::Busy, delivered: false };
     assert_eq!(backend.send(login(), far()).await.unwrap_err(), expected);
     for call in calls {
         call.abort();
@@ -362,51 +290,19 @@ async fn over_the_bound_of_calls_and_the_queue_a_call_is_refused_at_once() {
 
 #[tokio::test]
 async fn tls_needs_a_name_and_a_tls_backend() {
-    let unnamed = HttpUpstream {
-        tls: true,
-        host: String::new(),
-        ..settings(&["127.0.0.1:1"])
-    };
-    assert_eq!(
-        HttpBackend::new(unnamed).err(),
-        Some(UnusableUpstream::NoHostForTls)
-    );
+    let unnamed = HttpUpstream { tls: true, host: String::new(), ..settings(&["127.0.0.1:1"]) };
+    assert_eq!(HttpBackend::new(unnamed).err(), Some(UnusableUpstream::NoHostForTls));
     let (address, _) = backend(Act::Say(GOOD)).await;
-    let tls = HttpUpstream {
-        tls: true,
-        ..settings(&[&address])
-    };
-    let failure = HttpBackend::new(tls)
-        .unwrap()
-        .send(login(), far())
-        .await
-        .unwrap_err();
-    assert_eq!(
-        failure,
-        Failure {
-            kind: FailureKind::TlsFailed,
-            delivered: false
-        }
-    );
+    let tls = HttpUpstream { tls: true, ..settings(&[&address]) };
+    let failure = HttpBackend::new(tls).unwrap().send(login(), far()).await.unwrap_err();
+    assert_eq!(failure, Failure { kind: FailureKind::TlsFailed, delivered: false });
 }
 
 #[test]
 fn settings_that_would_break_a_head_are_refused() {
-    let host = HttpUpstream {
-        host: "a\r\nb".to_owned(),
-        ..settings(&[])
-    };
-    assert_eq!(
-        HttpBackend::new(host).err(),
-        Some(UnusableUpstream::Host("a\r\nb".to_owned()))
-    );
+    let host = HttpUpstream { host: "a\r\nb".to_owned(), ..settings(&[]) };
+    assert_eq!(HttpBackend::new(host).err(), Some(UnusableUpstream::Host("a\r\nb".to_owned())));
     let secret = Some(("X A".to_owned(), Secret::from("s")));
-    let secret = HttpUpstream {
-        secret,
-        ..settings(&[])
-    };
-    assert_eq!(
-        HttpBackend::new(secret).err(),
-        Some(UnusableUpstream::Secret("X A".to_owned()))
-    );
+    let secret = HttpUpstream { secret, ..settings(&[]) };
+    assert_eq!(HttpBackend::new(secret).err(), Some(UnusableUpstream::Secret("X A".to_owned())));
 }
