@@ -1,6 +1,7 @@
 //! One request: parsed, routed, read, answered, recorded.
 
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use super::body::{self, NoBody};
 use super::connection::{Reusable, linger};
 use super::fault::EdgeFault;
 use super::head;
+use super::load::CallShare;
 use super::pass::{self, Passage};
 use super::request_id::request_id;
 use super::service::Service;
@@ -48,7 +50,7 @@ impl<'a, A: Application> Call<'a, A> {
     }
 
     /// Serves it; `buffer` holds its head and what came with it.
-    pub async fn serve(self, stream: Stream, buffer: BytesMut, keep_alive: bool) -> Reusable {
+    pub async fn serve(mut self, stream: Stream, buffer: BytesMut, keep_alive: bool) -> Reusable {
         let raw = self.service.proxy().map(|_| buffer.clone());
         let mut session = HttpSession::new(stream);
         session.set_pipelining_enabled(true);
@@ -56,7 +58,7 @@ impl<'a, A: Application> Call<'a, A> {
         session.set_pipelined_prefix(buffer);
         if !matches!(session.read_request().await, Ok(Some(_))) {
             let unread = head::salvage(b"");
-            self.refuse_head(session.into_inner(), &unread, EdgeFault::Malformed).await;
+            Box::pin(self.refuse_head(session.into_inner(), &unread, EdgeFault::Malformed)).await;
             return None;
         }
         let route = self.application.route(&self.arrival, session.req_header());
@@ -66,26 +68,31 @@ impl<'a, A: Application> Call<'a, A> {
         let Some(share) = self.service.load().call() else {
             return self.refuse(session, route, EdgeFault::TooManyCalls, keep_alive).await;
         };
-        match self.application.step(route) {
-            Step::Refuse(code) => self.refuse(session, route, EdgeFault::Route(code), keep_alive).await,
-            Step::Answer => self.answer(session, route, keep_alive).await,
-            Step::PassThrough => match (self.service.proxy(), raw) {
-                (Some(proxy), Some(raw)) => {
-                    let passage = Passage {
-                        application: self.application,
-                        route,
-                        arrival: self.arrival,
-                        record: self.record,
-                        arrived: self.arrived,
-                        share,
-                        sink: Arc::clone(self.service.sink()),
-                        keep_alive,
-                        tries: 0,
-                    };
-                    pass::serve(proxy, session.into_inner(), raw, passage, self.service.limits()).await
-                }
-                _ => self.refuse(session, route, EdgeFault::NowhereToPass, keep_alive).await,
-            },
+        match (self.application.step(route), self.service.proxy(), raw) {
+            (Step::Answer, ..) => self.answer(session, route, keep_alive).await,
+            (Step::Refuse(code), ..) => self.refuse(session, route, EdgeFault::Route(code), keep_alive).await,
+            (Step::PassThrough, Some(proxy), Some(raw)) => {
+                let limits = self.service.limits();
+                let passage = self.into_passage(route, share, keep_alive);
+                Box::pin(pass::serve(proxy, session.into_inner(), raw, passage, limits)).await
+            }
+            (Step::PassThrough, ..) => {
+                self.refuse(session, route, EdgeFault::NowhereToPass, keep_alive).await
+            }
+        }
+    }
+
+    fn into_passage(self, route: A::Route, share: CallShare, keep_alive: bool) -> Passage<A> {
+        Passage {
+            application: self.application,
+            route,
+            arrival: self.arrival,
+            record: self.record,
+            arrived: self.arrived,
+            share,
+            sink: Arc::clone(self.service.sink()),
+            keep_alive,
+            tries: 0,
         }
     }
 
@@ -99,7 +106,7 @@ impl<'a, A: Application> Call<'a, A> {
         }
     }
 
-    async fn answer(mut self, mut session: HttpSession, route: A::Route, keep_alive: bool) -> Reusable {
+    async fn answer(&mut self, mut session: HttpSession, route: A::Route, keep_alive: bool) -> Reusable {
         if is_encoded(session.req_header()) {
             return self.refuse(session, route, EdgeFault::ContentEncoding, keep_alive).await;
         }
@@ -122,7 +129,8 @@ impl<'a, A: Application> Call<'a, A> {
         let head_only = head.method == Method::HEAD;
         let (mut stream, rest, keep_alive) = release(session, keep_alive).await?;
         let request = Request::from_parts(head, body);
-        let answer = self.application.answer(&self.arrival, route, request, &mut self.record);
+        // Boxed, since an exchange is large and most connections idle.
+        let answer = Box::pin(self.application.answer(&self.arrival, route, request, &mut self.record));
         let response = match timeout_at(self.arrival.deadline + LAST_WORDS, answer).await {
             Ok(response) => response,
             Err(_) => self.refusal(route, EdgeFault::CallTooSlow),
@@ -140,26 +148,28 @@ impl<'a, A: Application> Call<'a, A> {
     }
 
     /// Refuses a request whose head was let in. The connection goes on if there is no body to skip.
-    async fn refuse(
-        mut self,
+    /// Boxed, since every idle connection would otherwise keep room for this rare way.
+    fn refuse<'b>(
+        &'b mut self,
         mut session: HttpSession,
         route: A::Route,
         fault: EdgeFault,
         keep_alive: bool,
-    ) -> Reusable {
-        let head_only = session.req_header().method == Method::HEAD;
-        let unread = !session.is_body_done();
-        let response = self.refusal(route, fault);
-        let (mut stream, rest, keep_alive) = release(session, keep_alive && !unread).await?;
-        let sent = self.write(&mut stream, &response, Framing { head_only, keep_alive }).await;
-        match (sent, keep_alive) {
-            (true, true) => Some((stream, rest)),
-            (true, false) => {
-                linger(stream).await;
-                None
+    ) -> Pin<Box<dyn Future<Output = Reusable> + Send + 'b>> {
+        Box::pin(async move {
+            let head_only = session.req_header().method == Method::HEAD;
+            let unread = !session.is_body_done();
+            let response = self.refusal(route, fault);
+            let (mut stream, rest, keep_alive) = release(session, keep_alive && !unread).await?;
+            let sent = self.write(&mut stream, &response, Framing { head_only, keep_alive }).await;
+            if sent && keep_alive {
+                return Some((stream, rest));
             }
-            (false, _) => None,
-        }
+            if sent {
+                linger(stream).await;
+            }
+            None
+        })
     }
 
     fn refusal(&mut self, route: A::Route, fault: EdgeFault) -> Response<Bytes> {

@@ -75,7 +75,7 @@ impl<A: Application> Connection<A> {
             }
             Head::Refused(arrived, fault) => {
                 let call = Call::new(&self.service, self.listener, self.client, arrived);
-                call.refuse_head(stream, &head::salvage(&buffer), fault).await;
+                Box::pin(call.refuse_head(stream, &head::salvage(&buffer), fault)).await;
                 None
             }
         }
@@ -140,7 +140,8 @@ pub async fn linger(mut stream: Stream) {
             return;
         }
         let mut left = LINGER_BYTES;
-        let mut scratch = [0; 4096];
+        // On the heap: every connection, however idle, would carry it.
+        let mut scratch = vec![0; 4096];
         while let Ok(read @ 1..) = stream.read(&mut scratch).await {
             left = left.saturating_sub(read);
             if left == 0 {

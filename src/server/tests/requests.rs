@@ -1,8 +1,13 @@
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::net::TcpStream;
 
 use super::support::{Edge, get, post};
 use crate::config::Limits;
 use crate::observe::Outcome;
+use crate::server::connection::Connection;
+use crate::server::{NoRecords, Service};
 
 #[tokio::test]
 async fn one_connection_carries_many_requests() {
@@ -160,4 +165,18 @@ async fn a_client_that_goes_away_before_the_answer_leaves_nothing_behind() {
     edge.probe.held.add_permits(1);
     edge.until(|load| load.connections() == 0 && load.in_flight() == 0 && load.body_bytes() == 0).await;
     assert_eq!(edge.records.0.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_idle_connection_takes_little_memory() {
+    let edge = Edge::start(Limits::default());
+    let service =
+        Service::new(Arc::clone(&edge.probe), Limits::default(), Arc::clone(&edge.load), Arc::new(NoRecords));
+    let phase = edge.lifecycle.phase();
+    let connection = Connection { service: Arc::new(service), listener: 0, client: None, phase };
+    let socket = TcpStream::connect(edge.address).await.unwrap();
+    let stream = pingora::protocols::l4::stream::Stream::from(socket);
+    let size = std::mem::size_of_val(&connection.run(Box::new(stream)));
+    // With the stream, the read buffer and the task's own header it stays under 12 KiB.
+    assert!(size <= 8 * 1024, "{size}");
 }
