@@ -14,6 +14,7 @@ pub mod guard;
 pub mod json;
 pub mod observe;
 pub mod query;
+pub mod server;
 pub mod sign;
 pub mod store;
 pub mod upstream;

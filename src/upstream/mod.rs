@@ -1,8 +1,11 @@
 //! Talks to the backend: one request out, one answer in, within a deadline.
 
+pub mod addresses;
+pub mod http;
+
+use ::http::{Request, Response};
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{Request, Response};
 use thiserror::Error;
 use tokio::time::Instant;
 

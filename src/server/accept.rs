@@ -1,0 +1,159 @@
+//! Binds addresses and accepts connections.
+//!
+//! Pingora's own listeners retry a failed bind for 30 s and then leave a deaf process, and don't
+//! bound connections: hence these.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pingora::protocols::l4::stream::Stream;
+use pingora::protocols::{GetSocketDigest, SocketDigest};
+use thiserror::Error;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
+use tokio::time::sleep;
+
+use super::application::Application;
+use super::connection::Connection;
+use super::lifecycle::Phase;
+use super::service::Service;
+
+/// How long accepting pauses when the process has no file handle left.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// An address could not be bound.
+#[derive(Debug, Error)]
+#[error("can't listen on {address} ({purpose}): {source}")]
+pub struct BindError {
+    address: SocketAddr,
+    purpose: &'static str,
+    source: io::Error,
+}
+
+/// A bound address, not yet served.
+#[derive(Debug)]
+pub struct Bound {
+    listener: std::net::TcpListener,
+    address: SocketAddr,
+}
+
+impl Bound {
+    /// Binds an address; port 0 lets the system choose.
+    ///
+    /// # Errors
+    /// When the address is taken, not this machine's, or not permitted.
+    pub fn bind(address: SocketAddr, purpose: &'static str) -> Result<Self, BindError> {
+        let failed = |source| BindError { address, purpose, source };
+        let listener = std::net::TcpListener::bind(address).map_err(failed)?;
+        listener.set_nonblocking(true).map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        Ok(Self { listener, address })
+    }
+
+    /// The address that clients connect to.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+/// Accepts connections until the process stops. `alive` is held by everything that is served, so
+/// that its receiver learns when the last connection ended.
+pub async fn accept<A: Application>(
+    bound: Bound,
+    listener: usize,
+    service: Arc<Service<A>>,
+    mut phase: watch::Receiver<Phase>,
+    alive: mpsc::Sender<()>,
+) {
+    let acceptor = match TcpListener::from_std(bound.listener) {
+        Ok(acceptor) => acceptor,
+        Err(error) => return log::error!("can't accept on {}: {error}", bound.address),
+    };
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            _ = phase.wait_for(|phase| *phase == Phase::Stopping) => return,
+            accepted = acceptor.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let client = normalised(peer.ip());
+                // Over a limit the connection is closed at once; the load counts it.
+                let Ok(share) = service.load().connect(client) else {
+                    continue;
+                };
+                let connection = Connection {
+                    service: Arc::clone(&service),
+                    listener,
+                    client: Some(client),
+                    phase: phase.clone(),
+                };
+                let alive = alive.clone();
+                tokio::spawn(async move {
+                    let _held = (share, alive);
+                    connection.run(wrap(stream)).await;
+                });
+            }
+            Err(error) if is_out_of_handles(&error) => {
+                log::error!("can't accept on {}: {error}; pausing", bound.address);
+                sleep(PAUSE).await;
+            }
+            // The client was gone before it was accepted.
+            Err(error) => log::debug!("accepting on {}: {error}", bound.address),
+        }
+    }
+}
+
+/// An accepted stream as Pingora wants it.
+fn wrap(stream: TcpStream) -> pingora::protocols::Stream {
+    let digest = SocketDigest::from_raw_fd(stream.as_raw_fd());
+    let mut stream = Stream::from(stream);
+    if let Err(error) = stream.set_nodelay() {
+        log::debug!("an accepted connection can't be set to no delay: {error}");
+    }
+    stream.set_socket_digest(digest);
+    Box::new(stream)
+}
+
+/// An address in the form in which it is compared: IPv4 within IPv6 (mapped, or NAT64's
+/// well-known prefix) is IPv4.
+fn normalised(address: IpAddr) -> IpAddr {
+    let IpAddr::V6(v6) = address else { return address };
+    let bits = v6.to_bits();
+    if bits >> 32 == 0x0064_ff9b_u128 << 64 {
+        let [.., a, b, c, d] = v6.octets();
+        return IpAddr::V4(Ipv4Addr::new(a, b, c, d));
+    }
+    address.to_canonical()
+}
+
+fn is_out_of_handles(error: &io::Error) -> bool {
+    // ENFILE, EMFILE, ENOBUFS, ENOMEM: the numbers are Linux's.
+    matches!(error.raw_os_error(), Some(23 | 24 | 105 | 12))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ipv4_in_ipv6_is_ipv4() {
+        for address in ["::ffff:192.0.2.1", "64:ff9b::192.0.2.1", "192.0.2.1"] {
+            let address: IpAddr = address.parse().unwrap();
+            assert_eq!(normalised(address).to_string(), "192.0.2.1");
+        }
+        let other: IpAddr = "2001:db8::1".parse().unwrap();
+        assert_eq!(normalised(other), other);
+    }
+
+    #[test]
+    fn a_taken_address_is_a_clear_error() {
+        let first = Bound::bind("127.0.0.1:0".parse().unwrap(), "clients").unwrap();
+        assert_ne!(first.address().port(), 0);
+        let error = Bound::bind(first.address(), "clients").unwrap_err().to_string();
+        assert!(error.starts_with(&format!("can't listen on {} (clients): ", first.address())), "{error}");
+    }
+}

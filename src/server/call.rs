@@ -1,0 +1,229 @@
+//! One request: parsed, routed, read, answered, recorded.
+
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{Method, Request, Response, header, request};
+use pingora::http::RequestHeader;
+use pingora::protocols::Stream;
+use pingora::protocols::http::v1::server::HttpSession;
+use tokio::io::AsyncWriteExt;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::answer::{self, Framing};
+use super::application::{Application, Step};
+use super::body::{self, NoBody};
+use super::connection::{Reusable, linger};
+use super::fault::EdgeFault;
+use super::head;
+use super::load::CallShare;
+use super::pass::{self, Passage};
+use super::request_id::request_id;
+use super::service::Service;
+use crate::clock::{Clock, SystemClock};
+use crate::gateway::Arrival;
+use crate::observe::{CallRecord, Outcome};
+
+/// What an application gets beyond the call's deadline to say in its own words that it is over.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// A request on its way.
+pub struct Call<'a, A: Application> {
+    service: &'a Service<A>,
+    application: Arc<A>,
+    arrival: Arrival,
+    record: CallRecord,
+    arrived: Instant,
+}
+
+impl<'a, A: Application> Call<'a, A> {
+    /// A request whose first byte was there at `arrived`.
+    pub fn new(service: &'a Service<A>, listener: usize, client: Option<IpAddr>, arrived: Instant) -> Self {
+        let request_id = request_id();
+        let record = CallRecord::new(SystemClock.now(), request_id.clone(), client);
+        let arrival =
+            Arrival { listener, client, request_id, deadline: arrived + service.limits().call_timeout };
+        Self { service, application: service.application(), arrival, record, arrived }
+    }
+
+    /// Serves it; `buffer` holds its head and what came with it.
+    pub async fn serve(mut self, stream: Stream, buffer: BytesMut, keep_alive: bool) -> Reusable {
+        let raw = self.service.proxy().map(|_| buffer.clone());
+        let mut session = HttpSession::new(stream);
+        session.set_pipelining_enabled(true);
+        session.set_read_timeout(None);
+        session.set_pipelined_prefix(buffer);
+        if !matches!(session.read_request().await, Ok(Some(_))) {
+            let unread = head::salvage(b"");
+            Box::pin(self.refuse_head(session.into_inner(), &unread, EdgeFault::Malformed)).await;
+            return None;
+        }
+        let route = self.application.route(&self.arrival, session.req_header());
+        if !self.service.is_within_rate(self.arrival.client, self.arrived) {
+            return self.refuse(session, route, EdgeFault::TooOften, keep_alive).await;
+        }
+        let Some(share) = self.service.load().call() else {
+            return self.refuse(session, route, EdgeFault::TooManyCalls, keep_alive).await;
+        };
+        match (self.application.step(route), self.service.proxy(), raw) {
+            (Step::Answer, ..) => self.answer(session, route, keep_alive).await,
+            (Step::Refuse(code), ..) => self.refuse(session, route, EdgeFault::Route(code), keep_alive).await,
+            (Step::PassThrough, Some(proxy), Some(raw)) => {
+                let limits = self.service.limits();
+                let passage = self.into_passage(route, share, keep_alive);
+                Box::pin(pass::serve(proxy, session.into_inner(), raw, passage, limits)).await
+            }
+            (Step::PassThrough, ..) => {
+                self.refuse(session, route, EdgeFault::NowhereToPass, keep_alive).await
+            }
+        }
+    }
+
+    fn into_passage(self, route: A::Route, share: CallShare, keep_alive: bool) -> Passage<A> {
+        Passage {
+            application: self.application,
+            route,
+            arrival: self.arrival,
+            record: self.record,
+            arrived: self.arrived,
+            share,
+            sink: Arc::clone(self.service.sink()),
+            keep_alive,
+            tries: 0,
+        }
+    }
+
+    /// Refuses a request whose head was not let in, and ends the connection.
+    pub async fn refuse_head(mut self, mut stream: Stream, head: &request::Parts, fault: EdgeFault) {
+        let route = self.application.route(&self.arrival, head);
+        let response = self.refusal(route, fault);
+        let framing = Framing { head_only: head.method == Method::HEAD, keep_alive: false };
+        if self.write(&mut stream, &response, framing).await {
+            linger(stream).await;
+        }
+    }
+
+    async fn answer(&mut self, mut session: HttpSession, route: A::Route, keep_alive: bool) -> Reusable {
+        if is_encoded(session.req_header()) {
+            return self.refuse(session, route, EdgeFault::ContentEncoding, keep_alive).await;
+        }
+        let limits = self.service.limits();
+        let mut share = self.service.load().body();
+        let waited = Instant::now();
+        let until = self.arrival.deadline.min(waited + limits.body_timeout);
+        let body = match body::read(&mut session, limits.body_bytes, until, &mut share).await {
+            Ok(body) => body,
+            // After malformed chunks nobody knows where the next request would begin.
+            Err(NoBody::Refused(fault)) => return self.refuse(session, route, fault, false).await,
+            Err(NoBody::ClientGone) => {
+                self.finish(Outcome::ClientGone);
+                return None;
+            }
+        };
+        self.record.bytes_received = body.len() as u64;
+        self.record.client_duration += waited.elapsed();
+        let head = take_head(&mut session);
+        let head_only = head.method == Method::HEAD;
+        let (mut stream, rest, keep_alive) = release(session, keep_alive).await?;
+        let request = Request::from_parts(head, body);
+        // Boxed, since an exchange is large and most connections idle.
+        let answer = Box::pin(self.application.answer(&self.arrival, route, request, &mut self.record));
+        let response = match timeout_at(self.arrival.deadline + LAST_WORDS, answer).await {
+            Ok(response) => response,
+            Err(_) => self.refusal(route, EdgeFault::CallTooSlow),
+        };
+        let framing = Framing { head_only, keep_alive };
+        let sent = self.write(&mut stream, &response, framing).await;
+        if sent && keep_alive {
+            return Some((stream, rest));
+        }
+        if sent {
+            // Nothing can be done for a client that is gone by now.
+            let _ = AsyncWriteExt::shutdown(&mut stream).await;
+        }
+        None
+    }
+
+    /// Refuses a request whose head was let in. The connection goes on if there is no body to skip.
+    /// Boxed, since every idle connection would otherwise keep room for this rare way.
+    fn refuse<'b>(
+        &'b mut self,
+        mut session: HttpSession,
+        route: A::Route,
+        fault: EdgeFault,
+        keep_alive: bool,
+    ) -> Pin<Box<dyn Future<Output = Reusable> + Send + 'b>> {
+        Box::pin(async move {
+            let head_only = session.req_header().method == Method::HEAD;
+            let unread = !session.is_body_done();
+            let response = self.refusal(route, fault);
+            let (mut stream, rest, keep_alive) = release(session, keep_alive && !unread).await?;
+            let sent = self.write(&mut stream, &response, Framing { head_only, keep_alive }).await;
+            if sent && keep_alive {
+                return Some((stream, rest));
+            }
+            if sent {
+                linger(stream).await;
+            }
+            None
+        })
+    }
+
+    fn refusal(&mut self, route: A::Route, fault: EdgeFault) -> Response<Bytes> {
+        let problem = fault.problem();
+        let refusal = fault.refusal();
+        self.record.outcome = Outcome::Problem(problem.code);
+        self.record.refusal = Some(refusal);
+        self.application.refuse(&self.arrival, route, &problem, refusal, &mut self.record)
+    }
+
+    /// Writes the answer and records the call; whether the client took it.
+    async fn write(&mut self, stream: &mut Stream, response: &Response<Bytes>, framing: Framing) -> bool {
+        let waited = Instant::now();
+        let wire = answer::encode(response, framing, &self.arrival.request_id);
+        let write = async {
+            stream.write_all(&wire).await?;
+            stream.flush().await
+        };
+        let sent = matches!(timeout(self.service.limits().body_timeout, write).await, Ok(Ok(())));
+        self.record.client_duration += waited.elapsed();
+        self.record.status = response.status().as_u16();
+        if sent {
+            self.record.bytes_sent = response.body().len() as u64;
+        }
+        let outcome = if sent { self.record.outcome } else { Outcome::ClientGone };
+        self.finish(outcome);
+        sent
+    }
+
+    fn finish(&mut self, outcome: Outcome) {
+        self.record.outcome = outcome;
+        self.record.duration = self.arrived.elapsed();
+        self.service.sink().record(&self.record);
+    }
+}
+
+/// Whether the body is anything but itself.
+fn is_encoded(head: &RequestHeader) -> bool {
+    let encodings = head.headers.get_all(header::CONTENT_ENCODING);
+    encodings.iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+}
+
+/// Takes the head out of a session that needs it no more, without copying a field.
+fn take_head(session: &mut HttpSession) -> request::Parts {
+    let (nothing, ()) = Request::new(()).into_parts();
+    std::mem::replace(session.req_header_mut(), RequestHeader::from(nothing)).into()
+}
+
+/// The stream of a session that is over, what was read of the next request, and whether there
+/// may be one.
+async fn release(session: HttpSession, keep_alive: bool) -> Option<(Stream, BytesMut, bool)> {
+    if !keep_alive || !session.will_keepalive() {
+        return Some((session.into_inner(), BytesMut::new(), false));
+    }
+    let (stream, rest) = session.reuse().await.ok()??.into_parts();
+    Some((stream, rest.unwrap_or_default(), true))
+}

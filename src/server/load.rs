@@ -1,0 +1,254 @@
+//! What the process carries right now, bounded: connections, calls under way, body bytes. Every
+//! share is a guard that gives itself back when dropped, also when a task is cancelled or panics.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::config::Limits;
+
+/// The present load of one edge and its bounds.
+#[derive(Debug)]
+pub struct Load {
+    connections: Bounded,
+    in_flight: Bounded,
+    body_bytes: Bounded,
+    per_address: Option<u32>,
+    addresses: Mutex<HashMap<IpAddr, u32>>,
+    refused: AtomicU64,
+    refused_per_address: AtomicU64,
+}
+
+/// A count that never passes its bound.
+#[derive(Debug)]
+struct Bounded {
+    count: AtomicUsize,
+    bound: usize,
+}
+
+impl Bounded {
+    const fn new(bound: usize) -> Self {
+        Self { count: AtomicUsize::new(0), bound }
+    }
+
+    fn take(&self, amount: usize) -> bool {
+        let before = self.count.fetch_add(amount, Ordering::Relaxed);
+        let fits = before.saturating_add(amount) <= self.bound;
+        if !fits {
+            self.give_back(amount);
+        }
+        fits
+    }
+
+    fn give_back(&self, amount: usize) {
+        self.count.fetch_sub(amount, Ordering::Relaxed);
+    }
+
+    fn now(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+}
+
+/// Why a connection is not served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TooMany {
+    /// The bound on all connections is reached.
+    InAll,
+    /// The bound on connections of one client address is reached.
+    OfOneAddress,
+}
+
+impl Load {
+    /// No load yet, with these bounds.
+    pub fn new(limits: &Limits) -> Arc<Self> {
+        let per_address =
+            limits.connections_per_address.map(|bound| u32::try_from(bound).unwrap_or(u32::MAX));
+        Arc::new(Self {
+            connections: Bounded::new(limits.connections),
+            in_flight: Bounded::new(limits.in_flight),
+            body_bytes: Bounded::new(limits.body_bytes_in_all),
+            per_address,
+            addresses: Mutex::new(HashMap::new()),
+            refused: AtomicU64::new(0),
+            refused_per_address: AtomicU64::new(0),
+        })
+    }
+
+    /// Open connections.
+    pub fn connections(&self) -> usize {
+        self.connections.now()
+    }
+
+    /// Calls under way.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.now()
+    }
+
+    /// Body bytes held in memory.
+    pub fn body_bytes(&self) -> usize {
+        self.body_bytes.now()
+    }
+
+    /// Connections that were closed at once since the start: over the bound on all, over the
+    /// bound on one address.
+    pub fn refused_connections(&self) -> (u64, u64) {
+        let refused = self.refused.load(Ordering::Relaxed);
+        (refused, self.refused_per_address.load(Ordering::Relaxed))
+    }
+
+    /// A share for one connection of a client.
+    pub fn connect(self: &Arc<Self>, client: IpAddr) -> Result<ConnectionShare, TooMany> {
+        if !self.connections.take(1) {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            return Err(TooMany::InAll);
+        }
+        let mut share = ConnectionShare { load: Arc::clone(self), address: None };
+        let Some(bound) = self.per_address else {
+            return Ok(share);
+        };
+        let address = subscriber(client);
+        let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = addresses.entry(address).or_default();
+        if *count >= bound {
+            self.refused_per_address.fetch_add(1, Ordering::Relaxed);
+            return Err(TooMany::OfOneAddress);
+        }
+        *count += 1;
+        drop(addresses);
+        share.address = Some(address);
+        Ok(share)
+    }
+
+    /// A share for one call, unless too many are under way.
+    pub fn call(self: &Arc<Self>) -> Option<CallShare> {
+        self.in_flight.take(1).then(|| CallShare { load: Arc::clone(self) })
+    }
+
+    /// A share of the memory for bodies, still empty.
+    pub fn body(self: &Arc<Self>) -> BodyShare {
+        BodyShare { load: Arc::clone(self), bytes: 0 }
+    }
+}
+
+/// Whose connections are counted together: one IPv4 address, or one IPv6 /64.
+pub fn subscriber(client: IpAddr) -> IpAddr {
+    match client {
+        IpAddr::V4(_) => client,
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
+    }
+}
+
+/// One connection's share.
+#[derive(Debug)]
+pub struct ConnectionShare {
+    load: Arc<Load>,
+    address: Option<IpAddr>,
+}
+
+impl Drop for ConnectionShare {
+    fn drop(&mut self) {
+        self.load.connections.give_back(1);
+        let Some(address) = self.address else { return };
+        let mut addresses = self.load.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = addresses.get_mut(&address) {
+            *count -= 1;
+            if *count == 0 {
+                addresses.remove(&address);
+            }
+        }
+    }
+}
+
+/// One call's share.
+#[derive(Debug)]
+pub struct CallShare {
+    load: Arc<Load>,
+}
+
+impl Drop for CallShare {
+    fn drop(&mut self) {
+        self.load.in_flight.give_back(1);
+    }
+}
+
+/// One body's share of the memory.
+#[derive(Debug)]
+pub struct BodyShare {
+    load: Arc<Load>,
+    bytes: usize,
+}
+
+impl BodyShare {
+    /// Makes the share at least `bytes` large; false when that does not fit.
+    pub fn cover(&mut self, bytes: usize) -> bool {
+        let more = bytes.saturating_sub(self.bytes);
+        if more > 0 && !self.load.body_bytes.take(more) {
+            return false;
+        }
+        self.bytes += more;
+        true
+    }
+}
+
+impl Drop for BodyShare {
+    fn drop(&mut self) {
+        self.load.body_bytes.give_back(self.bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load() -> Arc<Load> {
+        Load::new(&Limits {
+            connections: 3,
+            connections_per_address: Some(2),
+            in_flight: 1,
+            body_bytes_in_all: 10,
+            ..Limits::default()
+        })
+    }
+
+    #[test]
+    fn connections_are_bounded_in_all_and_by_address() {
+        let load = load();
+        let one: IpAddr = "192.0.2.1".parse().unwrap();
+        let two: IpAddr = "192.0.2.2".parse().unwrap();
+        let first = load.connect(one).unwrap();
+        let second = load.connect(one).unwrap();
+        assert_eq!(load.connect(one).unwrap_err(), TooMany::OfOneAddress);
+        assert_eq!(load.connections(), 2);
+        let third = load.connect(two).unwrap();
+        assert_eq!(load.connect(two).unwrap_err(), TooMany::InAll);
+        assert_eq!(load.refused_connections(), (1, 1));
+        drop((first, second, third));
+        assert_eq!(load.connections(), 0);
+        assert!(load.addresses.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn neighbours_in_one_ipv6_network_count_together() {
+        let load = load();
+        let _first = load.connect("2001:db8::1".parse().unwrap()).unwrap();
+        let _second = load.connect("2001:db8::2".parse().unwrap()).unwrap();
+        assert!(load.connect("2001:db8::3".parse().unwrap()).is_err());
+        assert!(load.connect("2001:db8:0:1::3".parse().unwrap()).is_ok());
+    }
+
+    #[test]
+    fn calls_and_bodies_give_their_share_back() {
+        let load = load();
+        let call = load.call().unwrap();
+        assert!(load.call().is_none());
+        drop(call);
+        assert!(load.call().is_some());
+        let mut body = load.body();
+        assert!(body.cover(4) && body.cover(10) && body.cover(3));
+        assert!(!body.cover(11));
+        assert_eq!(load.body_bytes(), 10);
+        drop(body);
+        assert_eq!(load.body_bytes(), 0);
+    }
+}

@@ -1,0 +1,140 @@
+//! Puts the edge together from the settings: binds, serves, runs to the end.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use thiserror::Error;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc;
+
+use super::accept::{BindError, Bound};
+use super::admin::{AdminError, AdminPages, AdminSite};
+use super::application::{Application, NoRecords, RecordSink};
+use super::lifecycle::{Lifecycle, StopSignal, Stopped};
+use super::load::Load;
+use super::pass::PassTarget;
+use super::service::Service;
+use crate::config::{Limits, Settings};
+use crate::upstream::http::UnusableUpstream;
+
+/// The edge could not start.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// An address could not be bound.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The backend's settings could not be used.
+    #[error(transparent)]
+    Upstream(#[from] UnusableUpstream),
+    /// The admin listener would be open to strangers.
+    #[error(transparent)]
+    Admin(#[from] AdminError),
+}
+
+/// The runtime that the edge runs on.
+///
+/// # Errors
+/// When the system gives no threads.
+pub fn runtime() -> io::Result<Runtime> {
+    Builder::new_multi_thread().enable_all().thread_name("dragoman").build()
+}
+
+/// The running edge.
+pub struct Edge<A: Application> {
+    lifecycle: Lifecycle,
+    service: Arc<Service<A>>,
+    load: Arc<Load>,
+    clients: Vec<SocketAddr>,
+    admin: Option<SocketAddr>,
+}
+
+impl<A: Application> Edge<A> {
+    /// Binds every listener of the settings and serves from then on. Must be called within a
+    /// runtime.
+    ///
+    /// # Errors
+    /// When an address can't be bound or the settings can't be served safely; nothing is served
+    /// then.
+    pub fn start(
+        settings: &Settings,
+        application: Arc<A>,
+        pages: AdminPages,
+        load: Arc<Load>,
+        sink: Arc<dyn RecordSink>,
+    ) -> Result<Self, ServeError> {
+        let mut service = Service::new(application, settings.limits.clone(), Arc::clone(&load), sink);
+        if let Some(upstream) = settings.upstream.http().filter(|_| !settings.pass_through.is_empty()) {
+            service = service.passing_to(PassTarget::new(upstream.clone())?);
+        }
+        let service = Arc::new(service);
+        let mut lifecycle = Lifecycle::default();
+        let bind = |listener: &crate::config::Listener| Bound::bind(listener.address, "clients");
+        let bound = settings.listeners.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
+        let admin = match &settings.admin {
+            None => None,
+            Some(admin) => {
+                let bound = Bound::bind(admin.address, "admin")?;
+                let site = AdminSite::new(admin, bound.address(), pages, lifecycle.phase())?;
+                Some((bound, site))
+            }
+        };
+        let clients = bound.iter().map(Bound::address).collect();
+        for (index, bound) in bound.into_iter().enumerate() {
+            lifecycle.serve(bound, index, Arc::clone(&service));
+        }
+        let admin = admin.map(|(bound, site)| serve_admin(&mut lifecycle, bound, site));
+        Ok(Self { lifecycle, service, load, clients, admin })
+    }
+
+    /// The addresses that clients connect to, in the order of the settings.
+    pub fn clients(&self) -> &[SocketAddr] {
+        &self.clients
+    }
+
+    /// The address of the admin listener.
+    pub const fn admin(&self) -> Option<SocketAddr> {
+        self.admin
+    }
+
+    /// What is carried right now.
+    pub const fn load(&self) -> &Arc<Load> {
+        &self.load
+    }
+
+    /// What serves the clients: a reload replaces the application in it.
+    pub const fn service(&self) -> &Arc<Service<A>> {
+        &self.service
+    }
+
+    /// Runs until a signal comes and stops in order; `save` is done when the last call is over.
+    pub async fn run(
+        self,
+        settings: &Settings,
+        signals: &mut mpsc::Receiver<StopSignal>,
+        save: impl Future<Output = ()>,
+    ) -> Stopped {
+        let stopped = self.lifecycle.run(&settings.shutdown, signals).await;
+        if stopped != Stopped::Forced {
+            save.await;
+        }
+        stopped
+    }
+}
+
+/// Operators are served beside the clients' limits, so that a flood of calls does not blind them.
+fn serve_admin(lifecycle: &mut Lifecycle, bound: Bound, site: AdminSite) -> SocketAddr {
+    let limits = Limits {
+        connections: 256,
+        connections_per_address: None,
+        calls_per_second_per_address: None,
+        in_flight: 64,
+        ..Limits::default()
+    };
+    let load = Load::new(&limits);
+    let address = bound.address();
+    let service = Service::new(Arc::new(site), limits, load, Arc::new(NoRecords));
+    lifecycle.serve(bound, 0, Arc::new(service));
+    address
+}

@@ -1,0 +1,159 @@
+//! The real gateway at the edge: what the edge refuses, in the form that the caller understands.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::support::{Answer, Client, Kept};
+use super::whole;
+use crate::clock::SystemClock;
+use crate::config::{App, HttpUpstream, Mode, Upstream};
+use crate::gateway::Gateway;
+use crate::observe::Attempt;
+use crate::server::admin::AdminPages;
+use crate::server::serve::Edge;
+use crate::server::{Load, RecordSink};
+use crate::upstream::FailureKind;
+use crate::upstream::http::HttpBackend;
+
+struct Front {
+    edge: Edge<Gateway>,
+    records: Arc<Kept>,
+    _directory: tempfile::TempDir,
+}
+
+impl Front {
+    /// A coolkit listener in front of a canonical backend; signatures are off.
+    fn start(backend: SocketAddr) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let upstream = HttpUpstream {
+            dialect: "canonical".to_owned(),
+            addresses: vec![backend.to_string()],
+            tls: false,
+            host: "backend.example".to_owned(),
+            base_path: String::new(),
+            connect_timeout: Duration::from_secs(5),
+            first_byte_timeout: Duration::from_millis(200),
+            total_timeout: Duration::from_secs(5),
+            answer_bytes: 1024,
+            secret: None,
+            app: None,
+        };
+        let mut settings = whole::settings();
+        settings.data_dir = Some(directory.path().to_owned());
+        settings.upstream = Upstream::Http(upstream.clone());
+        settings.admin = None;
+        settings.apps = vec![App { signature: Mode::Off, replay: Mode::Off, ..App::new("app", "secret") }];
+        for listener in &mut settings.listeners {
+            listener.dialects = vec!["coolkit".to_owned(), "canonical".to_owned()];
+        }
+        let backend = Arc::new(HttpBackend::new(upstream).unwrap());
+        let gateway = Arc::new(Gateway::new(&settings, backend, Arc::new(SystemClock)).unwrap());
+        let pages = AdminPages { metrics: Box::new(String::new), outbox: None, openapi: "{}" };
+        let records = Arc::new(Kept::default());
+        let sink: Arc<dyn RecordSink> = records.clone();
+        let edge = Edge::start(&settings, gateway, pages, Load::new(&settings.limits), sink).unwrap();
+        Self { edge, records, _directory: directory }
+    }
+
+    async fn ask(&self, request: &str) -> (Answer, Value) {
+        let mut client = Client::over(TcpStream::connect(self.edge.clients()[0]).await.unwrap());
+        client.send(request).await;
+        let answer = client.answer().await;
+        let body = serde_json::from_str(&answer.body).unwrap();
+        (answer, body)
+    }
+
+    fn attempts(&self) -> Vec<Attempt> {
+        self.records.0.lock().unwrap().iter().flat_map(|record| record.attempts.clone()).collect()
+    }
+}
+
+async fn unused_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+}
+
+fn login() -> String {
+    let body = json!({"appid": "app", "nonce": "abcdefgh", "ts": 1, "version": 8,
+                      "phoneNumber": "+8613800138001", "password": "12345678"});
+    super::support::post("/api/user/login", &body.to_string())
+}
+
+#[tokio::test]
+async fn what_the_edge_refuses_has_the_form_of_the_dialect_of_the_path() {
+    let front = Front::start(unused_address().await);
+    let large = "x".repeat(70_000);
+    for request in [
+        super::support::post("/api/user/login", &large),
+        "POST /api/user/login HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".to_owned(),
+        format!("POST /api/user/login HTTP/1.1\r\nHost: a\r\nX: {large}\r\n\r\n"),
+    ] {
+        let (answer, body) = front.ask(&request).await;
+        assert_eq!((answer.status, &body["error"]), (200, &json!(400)), "{body}");
+    }
+    let (answer, body) =
+        front.ask("POST /v1/sessions HTTP/1.1\r\nHost: a\r\nContent-Length: 99999\r\n\r\n").await;
+    assert_eq!((answer.status, &body["code"]), (413, &json!("payload_too_large")), "{body}");
+    let (answer, _) = front.ask("GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert_eq!(answer.status, 400);
+}
+
+#[tokio::test]
+async fn a_backend_that_fails_is_the_callers_own_error_and_got_the_call_at_most_once() {
+    let front = Front::start(unused_address().await);
+    let (answer, body) = front.ask(&login()).await;
+    assert_eq!((answer.status, &body["error"]), (200, &json!(500)), "{body}");
+    assert_eq!(front.attempts(), [Attempt::Failed(FailureKind::ConnectFailed)]);
+
+    for (said, kind) in [
+        ("", FailureKind::ClosedBeforeAnswer),
+        ("HTTP/1.1 201 Created\r\nContent-Length: 50\r\n\r\n{", FailureKind::ClosedWithinAnswer),
+        ("garbage\r\n\r\n", FailureKind::Malformed),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let front = Front::start(listener.local_addr().unwrap());
+        let backend = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 4096];
+            assert!(stream.read(&mut request).await.unwrap() > 0);
+            stream.write_all(said.as_bytes()).await.unwrap();
+        };
+        let request = login();
+        let ((answer, body), ()) = tokio::join!(front.ask(&request), backend);
+        assert_eq!((answer.status, &body["error"]), (200, &json!(500)), "{body}");
+        assert_eq!(front.attempts(), [Attempt::Failed(kind)]);
+    }
+}
+
+#[tokio::test]
+async fn a_login_is_translated_there_and_back() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let front = Front::start(listener.local_addr().unwrap());
+    let answered = json!({
+        "account": {"id": "1", "phone": "+8613800138001"},
+        "session": {"access_token": "at-1", "token_type": "Bearer", "expires_in": 60, "refresh_token": "rt-1"},
+        "region": "cn",
+    })
+    .to_string();
+    let backend = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = vec![0; 4096];
+        let read = stream.read(&mut request).await.unwrap();
+        let head = format!(
+            "HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            answered.len()
+        );
+        stream.write_all((head + &answered).as_bytes()).await.unwrap();
+        String::from_utf8_lossy(&request[..read]).into_owned()
+    };
+    let request = login();
+    let ((answer, body), seen) = tokio::join!(front.ask(&request), backend);
+    assert_eq!((answer.status, &body["at"]), (200, &json!("at-1")), "{body}");
+    assert!(seen.starts_with("POST /v1/sessions HTTP/1.1\r\nhost: backend.example\r\n"), "{seen}");
+    let id = answer.field("x-request-id").unwrap();
+    assert!(seen.contains(&format!("x-request-id: {id}")), "{seen}");
+}

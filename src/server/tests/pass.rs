@@ -1,0 +1,194 @@
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::support::{Edge, get, post};
+use crate::account::{ProblemCode, Secret};
+use crate::config::{HttpUpstream, Limits};
+use crate::observe::{Attempt, Outcome};
+use crate::server::PassTarget;
+use crate::upstream::FailureKind;
+
+fn upstream(address: String) -> HttpUpstream {
+    HttpUpstream {
+        dialect: "canonical".to_owned(),
+        addresses: vec![address],
+        tls: false,
+        host: "backend.example".to_owned(),
+        base_path: "/base".to_owned(),
+        connect_timeout: Duration::from_secs(5),
+        first_byte_timeout: Duration::from_secs(5),
+        total_timeout: Duration::from_secs(5),
+        answer_bytes: 1024,
+        secret: Some(("X-Gateway".to_owned(), Secret::from("s3cret"))),
+        app: None,
+    }
+}
+
+/// A backend that shows the client what it was sent, up to the end of the body.
+async fn mirror() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut seen = Vec::new();
+                let mut buffer = [0; 4096];
+                let is_whole = |seen: &[u8]| {
+                    let text = String::from_utf8_lossy(seen).to_lowercase();
+                    let (head, body) = text.split_once("\r\n\r\n")?;
+                    let length = head.split("content-length: ").nth(1)?;
+                    let length: usize = length.lines().next()?.parse().ok()?;
+                    Some(body.len() >= length)
+                };
+                loop {
+                    let read = stream.read(&mut buffer).await.unwrap();
+                    seen.extend_from_slice(&buffer[..read]);
+                    let has_head = seen.windows(4).any(|window| window == b"\r\n\r\n");
+                    if has_head && is_whole(&seen).unwrap_or(true) {
+                        break;
+                    }
+                }
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", seen.len());
+                stream.write_all(head.as_bytes()).await.unwrap();
+                stream.write_all(&seen).await.unwrap();
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn what_passes_through_reaches_the_backend_with_honest_fields() {
+    let target = PassTarget::new(upstream(mirror().await)).unwrap();
+    let edge = Edge::start_passing(Limits::default(), Some(target));
+    let mut client = edge.client().await;
+    client
+        .send("GET /pass/things?token=t HTTP/1.1\r\nHost: shop.example\r\nX-Forwarded-For: 6.6.6.6\r\nX-Gateway: forged\r\nDragoman-App: forged\r\nAccept: */*\r\n\r\n")
+        .await;
+    let answer = client.answer().await;
+    assert_eq!(answer.status, 200);
+    let seen = answer.body.to_lowercase();
+    assert!(seen.starts_with("get /base/pass/things?token=t http/1.1\r\n"), "{seen}");
+    for field in ["host: backend.example", "x-gateway: s3cret", "x-forwarded-for: 127.0.0.1", "accept: */*"] {
+        assert_eq!(seen.matches(field).count(), 1, "{field} in {seen}");
+    }
+    assert!(!seen.contains("forged") && !seen.contains("6.6.6.6"), "{seen}");
+    assert!(seen.contains(&format!("x-request-id: {}", answer.field("x-request-id").unwrap())));
+    // The connection goes on, for passed requests and for answered ones.
+    client.send("POST /pass/things HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe").await;
+    client.send("llo").await;
+    assert!(client.answer().await.body.ends_with("\r\n\r\nhello"));
+    client.send(get("/a")).await;
+    assert_eq!(client.answer().await.body, "GET /a ");
+    let records = edge.records.0.lock().unwrap().clone();
+    assert_eq!(records[0].outcome, Outcome::PassedThrough);
+    assert_eq!(records[1].bytes_received, 5);
+    edge.until(|load| load.in_flight() == 0).await;
+}
+
+#[tokio::test]
+async fn a_backend_that_is_down_is_answered_for() {
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = nobody.local_addr().unwrap().to_string();
+    drop(nobody);
+    let target = PassTarget::new(upstream(address)).unwrap();
+    let edge = Edge::start_passing(Limits::default(), Some(target));
+    let answer = edge.ask(get("/pass/things")).await;
+    assert_eq!(answer.status, 502);
+    assert!(answer.body.contains("upstream_unavailable"), "{}", answer.body);
+    edge.until(|load| load.in_flight() == 0 && load.connections() == 0).await;
+    let records = edge.records.0.lock().unwrap().clone();
+    assert_eq!(records[0].outcome, Outcome::Problem(ProblemCode::UpstreamUnavailable));
+    assert_eq!(records[0].attempts, [Attempt::Failed(FailureKind::ConnectFailed)]);
+    assert_eq!(records[0].refusal, None);
+}
+
+#[tokio::test]
+async fn without_a_backend_nothing_passes() {
+    let edge = Edge::start(Limits::default());
+    assert_eq!(edge.ask(get("/pass/things")).await.status, 404);
+    assert_eq!(edge.reasons(), ["nowhere_to_pass"]);
+}
+
+/// A backend that talks with one client as the test says.
+async fn partner() -> (String, TcpListener) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    (listener.local_addr().unwrap().to_string(), listener)
+}
+
+async fn read_head(stream: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+    String::from_utf8(head).unwrap()
+}
+
+#[tokio::test]
+async fn an_answer_streams_while_the_backend_still_speaks() {
+    let (address, backend) = partner().await;
+    let edge = Edge::start_passing(Limits::default(), Some(PassTarget::new(upstream(address)).unwrap()));
+    let mut client = edge.client().await;
+    client.send(get("/pass/events")).await;
+    let (mut backend, _) = backend.accept().await.unwrap();
+    read_head(&mut backend).await;
+    backend.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n").await.unwrap();
+    assert_eq!(client.head().await.status, 200);
+    client.until("first").await;
+    backend.write_all(b"6\r\nsecond\r\n0\r\n\r\n").await.unwrap();
+    client.until("second").await;
+    edge.until(|load| load.in_flight() == 0).await;
+}
+
+#[tokio::test]
+async fn a_body_beyond_the_bound_of_account_calls_streams_to_the_backend() {
+    let target = PassTarget::new(upstream(mirror().await)).unwrap();
+    let limits = Limits { body_bytes: 10, ..Limits::default() };
+    let edge = Edge::start_passing(limits, Some(target));
+    let body = "x".repeat(300_000);
+    let answer = edge.ask(post("/pass/upload", &body)).await;
+    assert_eq!(answer.status, 200);
+    assert!(answer.body.ends_with(&body));
+}
+
+#[tokio::test]
+async fn a_websocket_is_switched_to_and_carries_bytes_both_ways() {
+    let (address, backend) = partner().await;
+    let edge = Edge::start_passing(Limits::default(), Some(PassTarget::new(upstream(address)).unwrap()));
+    let mut client = edge.client().await;
+    client
+        .send("GET /pass/socket HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n")
+        .await;
+    let (mut backend, _) = backend.accept().await.unwrap();
+    assert!(read_head(&mut backend).await.to_lowercase().contains("upgrade: websocket\r\n"));
+    backend
+        .write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+        .await
+        .unwrap();
+    assert_eq!(client.head().await.status, 101);
+    client.send("ping").await;
+    let mut heard = [0; 4];
+    backend.read_exact(&mut heard).await.unwrap();
+    assert_eq!(&heard, b"ping");
+    backend.write_all(b"pong").await.unwrap();
+    client.until("pong").await;
+    drop(backend);
+    edge.until(|load| load.in_flight() == 0 && load.connections() == 0).await;
+}
+
+#[tokio::test]
+async fn a_post_passes_at_most_once_when_the_backend_hangs_up() {
+    let (address, backend) = partner().await;
+    let edge = Edge::start_passing(Limits::default(), Some(PassTarget::new(upstream(address)).unwrap()));
+    let mut client = edge.client().await;
+    client.send(post("/pass/order", "one")).await;
+    let (mut stream, _) = backend.accept().await.unwrap();
+    read_head(&mut stream).await;
+    drop(stream);
+    assert_eq!(client.answer().await.status, 502);
+    edge.until(|load| load.in_flight() == 0 && load.connections() == 0).await;
+    let again = tokio::time::timeout(Duration::from_millis(100), backend.accept()).await;
+    assert!(again.is_err(), "the request was sent again");
+}
