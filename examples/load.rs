@@ -6,7 +6,7 @@
 //! each with its own nonce, and fails unless every answer is a success that holds EXPECTED.
 
 use std::error::Error;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -104,7 +104,11 @@ fn read_message(reader: &mut impl BufRead) -> Outcome<Option<(String, String)>> 
     loop {
         let before = head.len();
         if reader.read_line(&mut head)? == 0 {
-            return if head.is_empty() { Ok(None) } else { Err("cut off".into()) };
+            return if head.is_empty() {
+                Ok(None)
+            } else {
+                Err("cut off".into())
+            };
         }
         let line = head[before..].trim_end();
         if line.is_empty() {

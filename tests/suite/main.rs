@@ -1,0 +1,12 @@
+//! Proves what the program promises, over real sockets and against the real binary.
+
+mod support;
+
+mod backend_schema;
+mod bodies;
+mod leaks;
+mod real_clients;
+mod restarts;
+mod signatures;
+mod tour;
+mod upstream_faults;
