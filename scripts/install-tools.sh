@@ -9,6 +9,7 @@ cd "$(dirname "$0")/.."
 
 tools=${DRAGOMAN_TOOLS:-$HOME/.cache/dragoman/tools}
 cargo_deny_version=0.20.2
+ewelink_api_version=3.1.1
 
 say() { printf 'install-tools: %s\n' "$*" >&2; }
 
@@ -108,15 +109,24 @@ python_packages() {
     echo "$wanted" >"$tools/python/.made-from"
 }
 
+# ewelink-api names one dependency by its git repository, which Debian's npm can't override: the
+# package is unpacked beside its dependencies, all of which come from the registry.
 node_packages() {
     local wanted
-    wanted=$(digest tests/clients/package.json tests/clients/package-lock.json)
+    wanted=$(digest tests/clients/package.json tests/clients/package-lock.json <(echo "$ewelink_api_version"))
     ! is_current "$tools/node" "$wanted" || return 0
     say "installing Node clients"
     rm -rf "$tools/node"
     mkdir -p "$tools/node"
     cp tests/clients/package.json tests/clients/package-lock.json "$tools/node/"
-    npm ci --prefix "$tools/node" --ignore-scripts --no-audit --no-fund --loglevel=error >&2
+    (
+        cd "$tools/node"
+        npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2
+        npm pack --silent --ignore-scripts "ewelink-api@$ewelink_api_version" >&2
+        mkdir node_modules/ewelink-api
+        tar --extract --gzip --strip-components 1 --directory node_modules/ewelink-api \
+            --file "ewelink-api-$ewelink_api_version.tgz"
+    )
     echo "$wanted" >"$tools/node/.made-from"
 }
 
