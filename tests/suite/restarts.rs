@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::coolkit::{App, assert_error, call, fresh_nonce, is_session, login, register};
-use crate::support::gateway::House;
+use crate::support::gateway::{House, demo};
 use crate::support::http::Connection;
 use crate::support::now;
 
@@ -66,4 +66,15 @@ fn after_a_clean_stop_data_stays_and_replays_are_still_known() {
     let answer = call(gateway.http, &app, LOGIN, login(phone, password));
     assert!(is_session(&answer), "{answer}");
     assert!(house.data().is_dir());
+}
+
+#[test]
+fn ctrl_c_ends_the_demo_within_two_seconds_though_a_client_is_connected() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut gateway = demo(directory.path());
+    let mut idle = Connection::open(gateway.http);
+    idle.get("/v1/region?country_calling_code=86");
+    let (status, duration) = gateway.interrupt();
+    assert!(status.success(), "{status}: {}", gateway.printed());
+    assert!(duration < Duration::from_secs(2), "stopping took {duration:?}");
 }

@@ -93,6 +93,20 @@ pub fn call(address: SocketAddr, app: &App, path: &str, members: Value) -> Value
     answer.json()
 }
 
+/// Trades a refresh token for a new session: a GET whose query is signed.
+pub fn refresh(address: SocketAddr, app: &App, token: &str) -> Value {
+    let (ts, nonce) = (now(), fresh_nonce());
+    let query = format!(
+        "rt={token}&grantType=refresh&appid={}&ts={ts}&version=8&nonce={nonce}",
+        app.id
+    );
+    let sign = app.sign(query.as_bytes());
+    let request = format!(
+        "GET /api/user/refresh?{query} HTTP/1.1\r\nHost: api.example\r\nAuthorization: {sign}\r\n\r\n"
+    );
+    Connection::open(address).exchange(request.as_bytes()).json()
+}
+
 /// Proves a phone or e-mail with a code and registers it; the answer has `at`, `rt` and `user`.
 pub fn register(gateway: &Gateway, app: &App, identity: &str, password: &str) -> Value {
     let (member, asked) = if identity.contains('@') {

@@ -34,7 +34,7 @@ impl House {
         let upstream = format!(
             "[upstream]\nkind = \"http\"\ndialect = \"canonical\"\naddresses = [\"{upstream}\"]\n\
              host = \"backend.example\"\nconnect_timeout = \"1s\"\nfirst_byte_timeout = \"1s\"\n\
-             total_timeout = \"2s\"\nanswer_bytes = \"64KiB\"\n"
+             total_timeout = \"2s\"\nanswer_size = \"64KiB\"\n"
         );
         Self::new(apps, &upstream)
     }
@@ -46,8 +46,8 @@ impl House {
             "data_dir = {data:?}\n\n\
              [[listener]]\naddress = \"127.0.0.1:0\"\ndialects = [\"coolkit\"]\n\n\
              [admin]\naddress = \"127.0.0.1:0\"\n\n{upstream}\n\
-             [limits]\nconnections_per_address = 2000\ncalls_per_second_per_address = 100000\n\
-             burst_per_address = 100000\n"
+             [limits]\nconnections_per_address = \"off\"\ncalls_per_second_per_address = \"off\"\n\n\
+             [shutdown]\ndrain_delay = \"0s\"\n"
         );
         for app in apps {
             let secret = directory.path().join(format!("{}.secret", app.id));
