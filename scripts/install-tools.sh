@@ -74,14 +74,13 @@ test_tools() {
     rust_component fmt rustfmt
     rust_component clippy clippy
     mkdir -p "$tools"
-    promtool_alone
+    promtool
     python_packages
     node_packages
 }
 
 # Debian's prometheus package would start a server; only promtool is taken out of it.
-promtool_alone() {
-    ! command -v promtool >/dev/null || return 0
+promtool() {
     [ ! -x "$tools/bin/promtool" ] || return 0
     apt_update prometheus
     say "unpacking promtool"

@@ -5,6 +5,7 @@ mod support;
 mod backend_schema;
 mod bodies;
 mod leaks;
+mod metrics;
 mod real_clients;
 mod restarts;
 mod signatures;
