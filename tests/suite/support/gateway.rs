@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tempfile::TempDir;
+
 use super::coolkit::App;
 use super::http;
 
@@ -19,7 +21,7 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// A directory with config, secrets and data, which outlives the processes that use it.
 pub struct House {
-    directory: tempfile::TempDir,
+    directory: Arc<TempDir>,
     config: String,
 }
 
@@ -40,7 +42,7 @@ impl House {
     }
 
     fn new(apps: &[&App], upstream: &str) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = Arc::new(tempfile::tempdir().unwrap());
         let data = directory.path().join("data");
         let mut config = format!(
             "data_dir = {data:?}\n\n\
@@ -73,7 +75,9 @@ impl House {
         fs::write(&config, &self.config).unwrap();
         let mut command = Command::new(BINARY);
         command.arg("run").arg("-c").arg(config);
-        Gateway::spawn(command, self.directory.path())
+        let mut gateway = Gateway::spawn(command, self.directory.path());
+        gateway._directory = Some(Arc::clone(&self.directory));
+        gateway
     }
 }
 
@@ -105,6 +109,8 @@ pub struct Gateway {
     /// Where clients connect.
     pub http: SocketAddr,
     admin: Option<SocketAddr>,
+    /// Stays as long as somebody works in it.
+    _directory: Option<Arc<TempDir>>,
 }
 
 impl Gateway {
@@ -138,6 +144,7 @@ impl Gateway {
             readers,
             http: ([127, 0, 0, 1], 0).into(),
             admin: None,
+            _directory: None,
         };
         let deadline = Instant::now() + START_LIMIT;
         for kind in kinds {
@@ -222,6 +229,9 @@ impl Drop for Gateway {
         // Fails only when it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("--- what the process printed\n{}---", self.printed());
+        }
     }
 }
 
