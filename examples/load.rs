@@ -104,11 +104,7 @@ fn read_message(reader: &mut impl BufRead) -> Outcome<Option<(String, String)>> 
     loop {
         let before = head.len();
         if reader.read_line(&mut head)? == 0 {
-            return if head.is_empty() {
-                Ok(None)
-            } else {
-                Err("cut off".into())
-            };
+            return if head.is_empty() { Ok(None) } else { Err("cut off".into()) };
         }
         let line = head[before..].trim_end();
         if line.is_empty() {

@@ -14,22 +14,10 @@ fn schemathesis_finds_no_violation_of_the_openapi_document() {
         .arg(source("tests/clients/schemathesis.toml"))
         .arg("run")
         .arg(format!("http://{}/openapi.json", backend.http))
-        .args([
-            "--checks",
-            "all",
-            "--no-color",
-            "--seed",
-            "20260101",
-            "--max-examples",
-            "50",
-        ])
+        .args(["--checks", "all", "--no-color", "--seed", "20260101", "--max-examples", "50"])
         .current_dir(directory.path())
         .output()
         .unwrap();
     let report = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success(),
-        "{report}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{report}{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -24,20 +24,11 @@ fn a_bad_body_gets_a_clear_error_and_its_connection_goes_on() {
     let place = invalid_utf8.iter().rposition(|byte| *byte == b'?').unwrap();
     invalid_utf8[place] = 0xff;
     let cases = [
-        (
-            "over the limit",
-            body_with(&app, &format!("\"x\":\"{}\"", "x".repeat(66 * 1024))).into_bytes(),
-        ),
+        ("over the limit", body_with(&app, &format!("\"x\":\"{}\"", "x".repeat(66 * 1024))).into_bytes()),
         ("1,000 levels deep", body_with(&app, &deep).into_bytes()),
         ("invalid UTF-8", invalid_utf8),
-        (
-            "a duplicate member",
-            body_with(&app, "\"password\":\"another\"").into_bytes(),
-        ),
-        (
-            "a duplicate member, escaped",
-            body_with(&app, r#""pass\u0077ord":"another""#).into_bytes(),
-        ),
+        ("a duplicate member", body_with(&app, "\"password\":\"another\"").into_bytes()),
+        ("a duplicate member, escaped", body_with(&app, r#""pass\u0077ord":"another""#).into_bytes()),
         ("no object", b"[]".to_vec()),
         ("cut off", b"{\"appid\":".to_vec()),
         ("empty", Vec::new()),
@@ -56,10 +47,8 @@ fn a_post_without_content_length_is_answered_and_its_connection_goes_on() {
     let gateway = House::embedded(&[&app]).start();
     register(&gateway, &app, PHONE, PASSWORD);
     let mut connection = Connection::open(gateway.http);
-    let bare = format!(
-        "POST {LOGIN} HTTP/1.1\r\nHost: api.example\r\nAuthorization: {}\r\n\r\n",
-        app.sign(b"")
-    );
+    let bare =
+        format!("POST {LOGIN} HTTP/1.1\r\nHost: api.example\r\nAuthorization: {}\r\n\r\n", app.sign(b""));
     assert_error(&connection.exchange(bare.as_bytes()), 400, "no Content-Length");
 
     let body = app.body(login(PHONE, PASSWORD));
@@ -69,10 +58,7 @@ fn a_post_without_content_length_is_answered_and_its_connection_goes_on() {
         app.sign(body.as_bytes()),
         body.len()
     );
-    assert!(
-        is_session(&connection.exchange(chunked.as_bytes()).json()),
-        "in chunks"
-    );
+    assert!(is_session(&connection.exchange(chunked.as_bytes()).json()), "in chunks");
 }
 
 #[test]
@@ -86,10 +72,6 @@ fn a_missing_member_is_named() {
         let request = app.post(LOGIN, members.to_string().as_bytes());
         let answer = Connection::open(gateway.http).exchange(&request);
         assert_error(&answer, 400, missing);
-        assert!(
-            answer.json()["msg"].as_str().unwrap().contains(missing),
-            "{}",
-            answer.body
-        );
+        assert!(answer.json()["msg"].as_str().unwrap().contains(missing), "{}", answer.body);
     }
 }

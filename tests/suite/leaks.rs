@@ -7,23 +7,14 @@ use crate::support::gateway::House;
 
 const PHONE: &str = "+8613800138401";
 const EMAIL: &str = "very.private.person@example.com";
-const PASSWORDS: [&str; 3] = [
-    "pa55-w0rd-of-the-phone",
-    "pa55-w0rd-after-reset",
-    "pa55-w0rd-that-is-wrong",
-];
+const PASSWORDS: [&str; 3] = ["pa55-w0rd-of-the-phone", "pa55-w0rd-after-reset", "pa55-w0rd-that-is-wrong"];
 
 #[test]
 fn what_is_printed_and_measured_holds_no_secret() {
     let app = App::sample();
     let mut gateway = House::embedded(&[&app]).start();
     let mut secrets: Vec<String> = PASSWORDS.map(str::to_owned).to_vec();
-    secrets.extend([
-        app.secret.clone(),
-        PHONE.to_owned(),
-        PHONE[1..].to_owned(),
-        PHONE[3..].to_owned(),
-    ]);
+    secrets.extend([app.secret.clone(), PHONE.to_owned(), PHONE[1..].to_owned(), PHONE[3..].to_owned()]);
     secrets.push(EMAIL.to_owned());
     let mut keep = |answer: &Value| {
         assert!(is_session(answer), "{answer}");
@@ -40,10 +31,7 @@ fn what_is_printed_and_measured_holds_no_secret() {
     keep(&session);
     keep(&refresh(gateway.http, &app, session["rt"].as_str().unwrap()));
     assert_eq!(ask("/api/user/login", login(PHONE, PASSWORDS[1]))["error"], 401);
-    assert_eq!(
-        ask("/api/sms", json!({"sendType": "1", "to": PHONE}))["error"],
-        160_038
-    );
+    assert_eq!(ask("/api/sms", json!({"sendType": "1", "to": PHONE}))["error"], 160_038);
     let reset = json!({"phoneNumber": PHONE, "verificationCode": codes[0], "password": PASSWORDS[2]});
     assert_eq!(ask("/api/user/password/reset", reset)["error"], 498);
     assert!(ask(&format!("/api/user/login?password={}", PASSWORDS[1]), json!({}))["error"].is_i64());
@@ -60,10 +48,7 @@ fn what_is_printed_and_measured_holds_no_secret() {
         }
         // Six digits may be part of a longer number or of an id by chance.
         for word in text.split(|character: char| !character.is_ascii_alphanumeric()) {
-            assert!(
-                !codes.iter().any(|code| code == word),
-                "the code {word} is in {name}: {text}"
-            );
+            assert!(!codes.iter().any(|code| code == word), "the code {word} is in {name}: {text}");
         }
     }
 }
@@ -73,19 +58,11 @@ fn the_access_log_is_one_json_line_a_request() {
     let app = App::sample();
     let mut gateway = House::embedded(&[&app]).start();
     for _ in 0..3 {
-        call(
-            gateway.http,
-            &app,
-            "/api/user/login",
-            login(PHONE, "nobody-has-this"),
-        );
+        call(gateway.http, &app, "/api/user/login", login(PHONE, "nobody-has-this"));
     }
     gateway.interrupt();
     let printed = gateway.printed();
-    let lines: Vec<Value> = printed
-        .lines()
-        .filter_map(|line| serde_json::from_str(line).ok())
-        .collect();
+    let lines: Vec<Value> = printed.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     let logins: Vec<&Value> = lines.iter().filter(|line| line["dialect"] == "coolkit").collect();
     assert_eq!(logins.len(), 3, "{printed}");
     for line in logins {

@@ -21,9 +21,7 @@ const EWELINK_API: Client = Client {
     name: "ewelink-api",
     command: || {
         let mut command = Command::new("node");
-        command
-            .env("NODE_PATH", tool("node/node_modules"))
-            .arg(source("tests/clients/ewelink.js"));
+        command.env("NODE_PATH", tool("node/node_modules")).arg(source("tests/clients/ewelink.js"));
         command
     },
 };
@@ -41,11 +39,7 @@ impl Client {
     /// The app that the client's package carries.
     fn app(&self) -> App {
         let directory = tempfile::tempdir().unwrap();
-        let status = (self.command)()
-            .arg("credentials")
-            .arg(directory.path())
-            .status()
-            .unwrap();
+        let status = (self.command)().arg("credentials").arg(directory.path()).status().unwrap();
         assert!(status.success());
         let read = |kind: &str| read(directory.path(), &format!("{}.{kind}", self.name));
         App::new(&read("id"), &read("secret"))
@@ -53,18 +47,9 @@ impl Client {
 
     /// Logs in, and returns what the script says about it.
     fn login(&self, input: &Value) -> Value {
-        let mut child = (self.command)()
-            .arg("login")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        child
-            .stdin
-            .take()
-            .unwrap()
-            .write_all(input.to_string().as_bytes())
-            .unwrap();
+        let mut child =
+            (self.command)().arg("login").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.to_string().as_bytes()).unwrap();
         let output = child.wait_with_output().unwrap();
         assert!(output.status.success(), "{} failed", self.name);
         serde_json::from_slice(&output.stdout).unwrap()

@@ -32,13 +32,8 @@ fn after_kill_9_no_accepted_request_passes_again() {
     for (case, request) in &accepted {
         assert_error(&Connection::open(gateway.http).exchange(request), 406, case);
     }
-    let answer = Connection::open(gateway.http)
-        .exchange(&request(time + 28))
-        .json();
-    assert!(
-        is_session(&answer),
-        "later than everything accepted before: {answer}"
-    );
+    let answer = Connection::open(gateway.http).exchange(&request(time + 28)).json();
+    assert!(is_session(&answer), "later than everything accepted before: {answer}");
 }
 
 #[test]
@@ -58,11 +53,7 @@ fn after_a_clean_stop_data_stays_and_replays_are_still_known() {
     assert!(duration < Duration::from_secs(2), "stopping took {duration:?}");
 
     let gateway = house.start();
-    assert_error(
-        &Connection::open(gateway.http).exchange(&accepted),
-        406,
-        "a replay",
-    );
+    assert_error(&Connection::open(gateway.http).exchange(&accepted), 406, "a replay");
     let answer = call(gateway.http, &app, LOGIN, login(phone, password));
     assert!(is_session(&answer), "{answer}");
     assert!(house.data().is_dir());

@@ -13,16 +13,11 @@ struct Step<'a> {
 }
 
 fn steps() -> Vec<Step<'static>> {
-    let tour = README
-        .split("<!-- tour -->")
-        .nth(1)
-        .and_then(|rest| rest.split("<!-- /tour -->").next());
+    let tour = README.split("<!-- tour -->").nth(1).and_then(|rest| rest.split("<!-- /tour -->").next());
     let mut steps = Vec::new();
     for part in tour.unwrap().split("```sh\n").skip(1) {
         let (commands, rest) = part.split_once("```").unwrap();
-        let printed = rest
-            .split_once("```text\n")
-            .map_or("", |(_, text)| text.split("```").next().unwrap());
+        let printed = rest.split_once("```text\n").map_or("", |(_, text)| text.split("```").next().unwrap());
         steps.push(Step { commands, printed });
     }
     steps
@@ -51,19 +46,12 @@ fn the_tour_of_the_readme_prints_what_it_says() {
     let gateway = demo(directory.path());
     let steps = steps();
     assert!(steps.len() >= 7, "the tour has only {} steps", steps.len());
-    let script: String = steps
-        .iter()
-        .map(|step| format!("{}echo '=== next'\n", step.commands))
-        .collect();
+    let script: String = steps.iter().map(|step| format!("{}echo '=== next'\n", step.commands)).collect();
     // The demo's ports are fixed; a test takes free ones.
     let script = script
         .replace("127.0.0.1:8080", &gateway.http.to_string())
         .replace("127.0.0.1:9090", &gateway.admin().to_string());
-    let output = Command::new("bash")
-        .args(["-c", &script])
-        .current_dir(directory.path())
-        .output()
-        .unwrap();
+    let output = Command::new("bash").args(["-c", &script]).current_dir(directory.path()).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     let printed = String::from_utf8(output.stdout).unwrap();
     for (step, printed) in steps.iter().zip(printed.split("=== next\n")) {
@@ -78,10 +66,7 @@ fn the_tour_of_the_readme_prints_what_it_says() {
 
 #[test]
 fn a_pattern_matches_only_what_it_describes() {
-    assert!(matches(
-        "{\"at\":\"…\",\"region\":\"cn\"}",
-        "{\"at\":\"12\",\"region\":\"cn\"}\n"
-    ));
+    assert!(matches("{\"at\":\"…\",\"region\":\"cn\"}", "{\"at\":\"12\",\"region\":\"cn\"}\n"));
     assert!(matches("a…", "abc"));
     assert!(!matches("a…c", "abcd"));
     assert!(!matches("abc", "abcd"));

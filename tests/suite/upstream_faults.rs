@@ -29,10 +29,7 @@ fn answer(status: &str, content_type: &str, body: &str) -> Vec<u8> {
 fn log_in(gateway: &Gateway) -> (Answer, Duration) {
     let app = App::sample();
     let start = Instant::now();
-    let request = app.post(
-        "/api/user/login",
-        app.body(login("+8613800138601", "secret")).as_bytes(),
-    );
+    let request = app.post("/api/user/login", app.body(login("+8613800138601", "secret")).as_bytes());
     let answer = Connection::open(gateway.http).exchange(&request);
     (answer, start.elapsed())
 }
@@ -61,21 +58,9 @@ fn every_failure_is_told_in_time_named_by_the_metric_and_sent_at_most_once() {
         (Fault::Silent, "answer_timeout", 1),
         (Fault::Closed, "closed_before_answer", 1),
         (Fault::Stalls(whole[..head_only + 20].to_vec()), "body_timeout", 1),
-        (
-            Fault::Ends(whole[..head_only + 20].to_vec()),
-            "closed_within_answer",
-            1,
-        ),
-        (
-            Fault::Ends(whole[..head_only].to_vec()),
-            "closed_within_answer",
-            1,
-        ),
-        (
-            Fault::Ends(b"\x16\x03\x01 this is no HTTP\r\n\r\n".to_vec()),
-            "malformed",
-            1,
-        ),
+        (Fault::Ends(whole[..head_only + 20].to_vec()), "closed_within_answer", 1),
+        (Fault::Ends(whole[..head_only].to_vec()), "closed_within_answer", 1),
+        (Fault::Ends(b"\x16\x03\x01 this is no HTTP\r\n\r\n".to_vec()), "malformed", 1),
         (Fault::Ends(huge), "too_large", 1),
         (Fault::Ends(html), "unintelligible", 1),
         (Fault::Ends(not_json), "unintelligible", 1),
@@ -95,11 +80,7 @@ fn every_failure_is_told_in_time_named_by_the_metric_and_sent_at_most_once() {
 
 #[test]
 fn nothing_of_a_raw_answer_reaches_the_client_or_the_log() {
-    let html = answer(
-        "500 Internal Server Error",
-        "text/html",
-        "<h1>stack trace of the backend</h1>",
-    );
+    let html = answer("500 Internal Server Error", "text/html", "<h1>stack trace of the backend</h1>");
     let upstream = FaultyUpstream::start(Fault::Ends(html));
     let mut gateway = House::in_front_of(upstream.address, &[&App::sample()]).start();
     let (answer, _) = log_in(&gateway);

@@ -21,18 +21,12 @@ pub struct App {
 
 impl App {
     pub fn new(id: &str, secret: &str) -> Self {
-        Self {
-            id: id.to_owned(),
-            secret: secret.to_owned(),
-        }
+        Self { id: id.to_owned(), secret: secret.to_owned() }
     }
 
     /// The one that most tests use.
     pub fn sample() -> Self {
-        Self::new(
-            "SuiteApp0000000000000000000000Id",
-            "5u1t3-s3cr3t-that-n0body-may-print",
-        )
+        Self::new("SuiteApp0000000000000000000000Id", "5u1t3-s3cr3t-that-n0body-may-print")
     }
 
     /// The value of the `Authorization` field.
@@ -96,10 +90,7 @@ pub fn call(address: SocketAddr, app: &App, path: &str, members: Value) -> Value
 /// Trades a refresh token for a new session: a GET whose query is signed.
 pub fn refresh(address: SocketAddr, app: &App, token: &str) -> Value {
     let (ts, nonce) = (now(), fresh_nonce());
-    let query = format!(
-        "rt={token}&grantType=refresh&appid={}&ts={ts}&version=8&nonce={nonce}",
-        app.id
-    );
+    let query = format!("rt={token}&grantType=refresh&appid={}&ts={ts}&version=8&nonce={nonce}", app.id);
     let sign = app.sign(query.as_bytes());
     let request = format!(
         "GET /api/user/refresh?{query} HTTP/1.1\r\nHost: api.example\r\nAuthorization: {sign}\r\n\r\n"

@@ -95,9 +95,7 @@ pub fn demo(directory: &Path) -> Gateway {
 /// The embedded backend alone, at the returned address.
 pub fn backend(directory: &Path) -> Gateway {
     let mut command = Command::new(BINARY);
-    command
-        .args(["backend", "--listen", "127.0.0.1:0"])
-        .env("DRAGOMAN_DATA_DIR", directory.join("data"));
+    command.args(["backend", "--listen", "127.0.0.1:0"]).env("DRAGOMAN_DATA_DIR", directory.join("data"));
     Gateway::spawn_without_admin(command, directory)
 }
 
@@ -138,14 +136,8 @@ impl Gateway {
             collect(child.stdout.take().unwrap(), &printed, sender.clone()),
             collect(child.stderr.take().unwrap(), &printed, sender),
         ];
-        let mut gateway = Self {
-            child,
-            printed,
-            readers,
-            http: ([127, 0, 0, 1], 0).into(),
-            admin: None,
-            _directory: None,
-        };
+        let mut gateway =
+            Self { child, printed, readers, http: ([127, 0, 0, 1], 0).into(), admin: None, _directory: None };
         let deadline = Instant::now() + START_LIMIT;
         for kind in kinds {
             let address = gateway.wait_for_address(&lines, kind, deadline);
@@ -190,11 +182,7 @@ impl Gateway {
     /// The newest code sent to a phone or e-mail.
     pub fn code(&self, to: &str) -> String {
         let outbox = http::get(self.admin(), "/outbox.json").json();
-        let message = outbox
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|message| message["to"] == to);
+        let message = outbox.as_array().unwrap().iter().find(|message| message["to"] == to);
         let message = message.unwrap_or_else(|| panic!("nothing was sent to {to}"));
         message["code"].as_str().unwrap().to_owned()
     }
@@ -209,13 +197,7 @@ impl Gateway {
     pub fn interrupt(&mut self) -> (ExitStatus, Duration) {
         let start = Instant::now();
         let pid = self.child.id().to_string();
-        assert!(
-            Command::new("sh")
-                .args(["-c", "kill -INT \"$0\"", &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
+        assert!(Command::new("sh").args(["-c", "kill -INT \"$0\"", &pid]).status().unwrap().success());
         // Both streams end with the process.
         for reader in self.readers.drain(..) {
             reader.join().unwrap();

@@ -9,11 +9,7 @@ pub fn tool(path: &str) -> PathBuf {
         PathBuf::from,
     );
     let file = directory.join(path);
-    assert!(
-        file.exists(),
-        "{} is missing: `make test` installs it",
-        file.display()
-    );
+    assert!(file.exists(), "{} is missing: `make test` installs it", file.display());
     file
 }
 
