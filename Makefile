@@ -1,0 +1,46 @@
+# Everything here works on a fresh Debian 12 with Rust, git, make and curl: what is missing is
+# installed first (scripts/install-tools.sh).
+
+export DRAGOMAN_TOOLS ?= $(HOME)/.cache/dragoman/tools
+
+export PATH := $(DRAGOMAN_TOOLS)/bin:$(PATH)
+
+.PHONY: help run build test bench lint
+
+help:
+	@echo 'make run    build and start the gateway with its embedded backend on 127.0.0.1:8080'
+	@echo 'make test   formatting, lints, documentation and all tests, real clients included'
+	@echo 'make bench  the micro-benchmark and the instruction count per request'
+	@echo 'make lint   licences, banned and vulnerable dependencies'
+	@echo 'make build  the binary as it is packaged: target/dist/dragoman'
+
+# exec, so that Ctrl-C reaches the gateway and make ends when the gateway has ended.
+run:
+	@scripts/install-tools.sh build
+	@cargo build --release --locked --bin dragoman
+	@exec "$${CARGO_TARGET_DIR:-target}/release/dragoman" run
+
+build:
+	@scripts/install-tools.sh build
+	cargo build --profile dist --locked --bin dragoman
+
+test:
+	@scripts/install-tools.sh test
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo test --locked
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
+
+bench:
+	@scripts/install-tools.sh bench
+	cargo bench --locked --bench exchange
+	scripts/count-instructions.sh
+
+lint:
+	@scripts/install-tools.sh lint
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo deny --locked check bans licenses sources
+# The advisory database is fetched; where it is out of reach that is said, and the rest still counts.
+	@if cargo deny fetch db; then cargo deny --locked check advisories; \
+	else echo 'lint: the advisory database is out of reach: advisories were NOT checked' >&2; fi

@@ -1,0 +1,13 @@
+//! Proves what the program promises, over real sockets and against the real binary.
+
+mod support;
+
+mod backend_schema;
+mod bodies;
+mod leaks;
+mod metrics;
+mod real_clients;
+mod restarts;
+mod signatures;
+mod tour;
+mod upstream_faults;

@@ -1,0 +1,235 @@
+//! The real binary, started on free ports with a directory of its own.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use super::coolkit::App;
+use super::http;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_dragoman");
+/// Far above what a start takes on a busy machine.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// A directory with config, secrets and data, which outlives the processes that use it.
+pub struct House {
+    directory: Arc<TempDir>,
+    config: String,
+}
+
+impl House {
+    /// With the embedded backend.
+    pub fn embedded(apps: &[&App]) -> Self {
+        Self::new(apps, "[upstream]\nkind = \"embedded\"\n")
+    }
+
+    /// In front of a canonical upstream, with deadlines that a test can wait for.
+    pub fn in_front_of(upstream: SocketAddr, apps: &[&App]) -> Self {
+        let upstream = format!(
+            "[upstream]\nkind = \"http\"\ndialect = \"canonical\"\naddresses = [\"{upstream}\"]\n\
+             host = \"backend.example\"\nconnect_timeout = \"1s\"\nfirst_byte_timeout = \"1s\"\n\
+             total_timeout = \"2s\"\nanswer_size = \"64KiB\"\n"
+        );
+        Self::new(apps, &upstream)
+    }
+
+    fn new(apps: &[&App], upstream: &str) -> Self {
+        let directory = Arc::new(tempfile::tempdir().unwrap());
+        let data = directory.path().join("data");
+        let mut config = format!(
+            "data_dir = {data:?}\n\n\
+             [[listener]]\naddress = \"127.0.0.1:0\"\ndialects = [\"coolkit\"]\n\n\
+             [admin]\naddress = \"127.0.0.1:0\"\n\n{upstream}\n\
+             [limits]\nconnections_per_address = \"off\"\ncalls_per_second_per_address = \"off\"\n\n\
+             [shutdown]\ndrain_delay = \"0s\"\n"
+        );
+        for app in apps {
+            let secret = directory.path().join(format!("{}.secret", app.id));
+            fs::write(&secret, &app.secret).unwrap();
+            config += &format!(
+                "\n[[app]]\nid = {:?}\nsecrets = [\"file:{}\"]\nsignature = \"enforce\"\nreplay = \"enforce\"\n\
+                 clock_window = {{ past = \"300s\", future = \"30s\" }}\n",
+                app.id,
+                secret.display()
+            );
+        }
+        Self { directory, config }
+    }
+
+    /// The gateway's data directory.
+    pub fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// Starts a gateway and waits until it listens.
+    pub fn start(&self) -> Gateway {
+        let config = self.directory.path().join("dragoman.toml");
+        fs::write(&config, &self.config).unwrap();
+        let mut command = Command::new(BINARY);
+        command.arg("run").arg("-c").arg(config);
+        let mut gateway = Gateway::spawn(command, self.directory.path());
+        gateway._directory = Some(Arc::clone(&self.directory));
+        gateway
+    }
+}
+
+/// The demo: no config file at all.
+pub fn demo(directory: &Path) -> Gateway {
+    let mut command = Command::new(BINARY);
+    command
+        .arg("run")
+        .env("DRAGOMAN_LISTEN", "127.0.0.1:0")
+        .env("DRAGOMAN_ADMIN_LISTEN", "127.0.0.1:0")
+        .env("DRAGOMAN_DATA_DIR", directory.join("data"));
+    Gateway::spawn(command, directory)
+}
+
+/// The embedded backend alone, at the returned address.
+pub fn backend(directory: &Path) -> Gateway {
+    let mut command = Command::new(BINARY);
+    command.args(["backend", "--listen", "127.0.0.1:0"]).env("DRAGOMAN_DATA_DIR", directory.join("data"));
+    Gateway::spawn_without_admin(command, directory)
+}
+
+/// A running process, killed when it is dropped.
+pub struct Gateway {
+    child: Child,
+    printed: Arc<Mutex<String>>,
+    readers: Vec<thread::JoinHandle<()>>,
+    /// Where clients connect.
+    pub http: SocketAddr,
+    admin: Option<SocketAddr>,
+    /// Stays as long as somebody works in it.
+    _directory: Option<Arc<TempDir>>,
+}
+
+impl Gateway {
+    fn spawn(command: Command, directory: &Path) -> Self {
+        let gateway = Self::spawn_with(command, directory, &["http", "admin"]);
+        assert!(gateway.admin.is_some());
+        gateway
+    }
+
+    fn spawn_without_admin(command: Command, directory: &Path) -> Self {
+        Self::spawn_with(command, directory, &["http"])
+    }
+
+    fn spawn_with(mut command: Command, directory: &Path, kinds: &[&str]) -> Self {
+        let mut child = command
+            .current_dir(directory)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let printed = Arc::new(Mutex::new(String::new()));
+        let (sender, lines) = mpsc::channel();
+        let readers = vec![
+            collect(child.stdout.take().unwrap(), &printed, sender.clone()),
+            collect(child.stderr.take().unwrap(), &printed, sender),
+        ];
+        let mut gateway =
+            Self { child, printed, readers, http: ([127, 0, 0, 1], 0).into(), admin: None, _directory: None };
+        let deadline = Instant::now() + START_LIMIT;
+        for kind in kinds {
+            let address = gateway.wait_for_address(&lines, kind, deadline);
+            match *kind {
+                "http" => gateway.http = address,
+                _ => gateway.admin = Some(address),
+            }
+        }
+        gateway
+    }
+
+    fn wait_for_address(&self, lines: &Receiver<String>, kind: &str, deadline: Instant) -> SocketAddr {
+        let prefix = format!("listening {kind} ");
+        loop {
+            match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) => {
+                    if let Some((_, address)) = line.split_once(&prefix) {
+                        return address.trim().parse().unwrap();
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => panic!("no '{prefix}' in: {}", self.printed()),
+                Err(RecvTimeoutError::Disconnected) => panic!("it ended: {}", self.printed()),
+            }
+        }
+    }
+
+    /// Where operators connect.
+    pub fn admin(&self) -> SocketAddr {
+        self.admin.expect("this process has no admin listener")
+    }
+
+    /// Everything printed so far, on both streams.
+    pub fn printed(&self) -> String {
+        self.printed.lock().unwrap().clone()
+    }
+
+    /// What `/metrics` says.
+    pub fn metrics(&self) -> String {
+        http::get(self.admin(), "/metrics").body
+    }
+
+    /// The newest code sent to a phone or e-mail.
+    pub fn code(&self, to: &str) -> String {
+        let outbox = http::get(self.admin(), "/outbox.json").json();
+        let message = outbox.as_array().unwrap().iter().find(|message| message["to"] == to);
+        let message = message.unwrap_or_else(|| panic!("nothing was sent to {to}"));
+        message["code"].as_str().unwrap().to_owned()
+    }
+
+    /// Ends the process as a crash would.
+    pub fn crash(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Does what Ctrl-C does, and tells how the process ended and how long that took.
+    pub fn interrupt(&mut self) -> (ExitStatus, Duration) {
+        let start = Instant::now();
+        let pid = self.child.id().to_string();
+        assert!(Command::new("sh").args(["-c", "kill -INT \"$0\"", &pid]).status().unwrap().success());
+        // Both streams end with the process.
+        for reader in self.readers.drain(..) {
+            reader.join().unwrap();
+        }
+        (self.child.wait().unwrap(), start.elapsed())
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        // Fails only when it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("--- what the process printed\n{}---", self.printed());
+        }
+    }
+}
+
+fn collect(
+    stream: impl Read + Send + 'static,
+    printed: &Arc<Mutex<String>>,
+    lines: Sender<String>,
+) -> thread::JoinHandle<()> {
+    let printed = Arc::clone(printed);
+    thread::spawn(move || {
+        for line in BufReader::new(stream).split(b'\n') {
+            let Ok(line) = line else { return };
+            let line = String::from_utf8_lossy(&line).into_owned();
+            *printed.lock().unwrap() += &format!("{line}\n");
+            // Nobody waits for lines once the addresses are known.
+            let _ = lines.send(line);
+        }
+    })
+}

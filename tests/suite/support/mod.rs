@@ -1,0 +1,14 @@
+//! What the tests share: a running gateway, a coolkit client, a faulty upstream, plain HTTP.
+
+pub mod coolkit;
+pub mod gateway;
+pub mod http;
+pub mod tools;
+pub mod upstream;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Seconds since the Unix epoch.
+pub fn now() -> i64 {
+    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap()
+}

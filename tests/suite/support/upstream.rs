@@ -1,0 +1,90 @@
+//! A canonical upstream that fails in a chosen way and counts what reached it.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+/// What happens to a request.
+#[derive(Debug, Clone)]
+pub enum Fault {
+    /// Nothing listens.
+    Down,
+    /// It is read and never answered.
+    Silent,
+    /// The connection ends without an answer.
+    Closed,
+    /// These bytes are sent, then the connection ends.
+    Ends(Vec<u8>),
+    /// These bytes are sent, then nothing more while the connection stays.
+    Stalls(Vec<u8>),
+    /// The first request gets this answer, the next one of the same connection none.
+    ClosesWhenReused(Vec<u8>),
+}
+
+/// A running upstream.
+pub struct FaultyUpstream {
+    pub address: SocketAddr,
+    requests: Arc<AtomicUsize>,
+}
+
+impl FaultyUpstream {
+    pub fn start(fault: Fault) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let requests = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&requests);
+        if matches!(fault, Fault::Down) {
+            drop(listener);
+        } else {
+            thread::spawn(move || {
+                for stream in listener.incoming().flatten() {
+                    let (fault, counter) = (fault.clone(), Arc::clone(&counter));
+                    thread::spawn(move || serve(stream, &fault, &counter));
+                }
+            });
+        }
+        Self { address, requests }
+    }
+
+    /// How many whole requests came in.
+    pub fn requests(&self) -> usize {
+        self.requests.load(Ordering::SeqCst)
+    }
+}
+
+/// Answers, or fails to, until the other side goes away.
+fn serve(stream: TcpStream, fault: &Fault, counter: &AtomicUsize) {
+    let mut reader = BufReader::new(stream);
+    let mut served = 0;
+    while read_request(&mut reader).is_some() {
+        counter.fetch_add(1, Ordering::SeqCst);
+        served += 1;
+        let sent = match fault {
+            Fault::Down | Fault::Closed => return,
+            Fault::Silent => Ok(()),
+            Fault::Ends(bytes) => {
+                let _ = reader.get_mut().write_all(bytes);
+                return;
+            }
+            Fault::Stalls(bytes) => reader.get_mut().write_all(bytes),
+            Fault::ClosesWhenReused(_) if served > 1 => return,
+            Fault::ClosesWhenReused(bytes) => reader.get_mut().write_all(bytes),
+        };
+        if sent.is_err() {
+            return;
+        }
+    }
+}
+
+fn read_request(reader: &mut BufReader<TcpStream>) -> Option<()> {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if reader.read_line(&mut head).ok()? == 0 {
+            return None;
+        }
+    }
+    let length = super::http::field(&head, "content-length").map_or(0, |length| length.parse().unwrap());
+    reader.read_exact(&mut vec![0; length]).ok()
+}

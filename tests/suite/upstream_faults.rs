@@ -1,0 +1,103 @@
+//! Backends that fail: the caller learns it in time and in his own dialect, the operator learns
+//! which failure it was, and nothing that may have been read is sent a second time.
+
+use std::time::{Duration, Instant};
+
+use crate::support::coolkit::{App, assert_error, is_session, login};
+use crate::support::gateway::{Gateway, House};
+use crate::support::http::{Answer, Connection};
+use crate::support::upstream::{Fault, FaultyUpstream};
+
+/// The upstream's total deadline in the tests' config is 2 s.
+const DEADLINE: Duration = Duration::from_secs(4);
+
+fn good_answer() -> Vec<u8> {
+    let body = concat!(
+        r#"{"account":{"id":"7","phone":"+8613800138601","created_at":"2026-01-02T03:04:05Z"},"#,
+        r#""session":{"access_token":"a","token_type":"Bearer","expires_in":60,"refresh_token":"r","refresh_expires_in":90},"#,
+        r#""region":"cn"}"#
+    );
+    answer("201 Created", "application/json", body)
+}
+
+fn answer(status: &str, content_type: &str, body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!("HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n{body}")
+        .into_bytes()
+}
+
+fn log_in(gateway: &Gateway) -> (Answer, Duration) {
+    let app = App::sample();
+    let start = Instant::now();
+    let request = app.post("/api/user/login", app.body(login("+8613800138601", "secret")).as_bytes());
+    let answer = Connection::open(gateway.http).exchange(&request);
+    (answer, start.elapsed())
+}
+
+/// How often the metric of upstream attempts counted this result.
+fn attempts(gateway: &Gateway, result: &str) -> u64 {
+    gateway
+        .metrics()
+        .lines()
+        .filter(|line| line.starts_with("dragoman_upstream_attempts_total{"))
+        .filter(|line| line.contains(&format!("result=\"{result}\"")))
+        .map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
+        .sum()
+}
+
+#[test]
+fn every_failure_is_told_in_time_named_by_the_metric_and_sent_at_most_once() {
+    let whole = good_answer();
+    let head_only = whole.iter().position(|byte| *byte == b'{').unwrap();
+    let html = answer("200 OK", "text/html", "<html>It works!</html>");
+    let not_json = answer("201 Created", "application/json", "{\"account\":");
+    let no_session = answer("201 Created", "application/json", "[1, 2, 3]");
+    let huge = answer("201 Created", "application/json", &"x".repeat(100 * 1024));
+    let cases = [
+        (Fault::Down, "connect_failed", 0),
+        (Fault::Silent, "answer_timeout", 1),
+        (Fault::Closed, "closed_before_answer", 1),
+        (Fault::Stalls(whole[..head_only + 20].to_vec()), "body_timeout", 1),
+        (Fault::Ends(whole[..head_only + 20].to_vec()), "closed_within_answer", 1),
+        (Fault::Ends(whole[..head_only].to_vec()), "closed_within_answer", 1),
+        (Fault::Ends(b"\x16\x03\x01 this is no HTTP\r\n\r\n".to_vec()), "malformed", 1),
+        (Fault::Ends(huge), "too_large", 1),
+        (Fault::Ends(html), "unintelligible", 1),
+        (Fault::Ends(not_json), "unintelligible", 1),
+        (Fault::Ends(no_session), "unintelligible", 1),
+    ];
+    for (fault, result, requests) in cases {
+        let upstream = FaultyUpstream::start(fault);
+        let gateway = House::in_front_of(upstream.address, &[&App::sample()]).start();
+        let (answer, duration) = log_in(&gateway);
+        assert_error(&answer, 500, result);
+        assert!(duration < DEADLINE, "{result}: {duration:?}");
+        assert_eq!(upstream.requests(), requests, "{result}");
+        assert_eq!(attempts(&gateway, result), 1, "{result}: {}", gateway.metrics());
+        assert_eq!(attempts(&gateway, "answered"), 0, "{result}");
+    }
+}
+
+#[test]
+fn nothing_of_a_raw_answer_reaches_the_client_or_the_log() {
+    let html = answer("500 Internal Server Error", "text/html", "<h1>stack trace of the backend</h1>");
+    let upstream = FaultyUpstream::start(Fault::Ends(html));
+    let mut gateway = House::in_front_of(upstream.address, &[&App::sample()]).start();
+    let (answer, _) = log_in(&gateway);
+    assert_error(&answer, 500, "an HTML page");
+    gateway.interrupt();
+    for text in [&answer.head, &answer.body, &gateway.printed()] {
+        assert!(!text.contains("stack trace"), "{text}");
+    }
+}
+
+#[test]
+fn a_post_is_not_sent_again_when_a_reused_connection_ends() {
+    let upstream = FaultyUpstream::start(Fault::ClosesWhenReused(good_answer()));
+    let gateway = House::in_front_of(upstream.address, &[&App::sample()]).start();
+    let (answer, _) = log_in(&gateway);
+    assert!(is_session(&answer.json()), "{}", answer.body);
+    let (answer, _) = log_in(&gateway);
+    assert_error(&answer, 500, "the reused connection ended");
+    assert_eq!(upstream.requests(), 2);
+}
