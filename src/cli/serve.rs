@@ -1,33 +1,65 @@
 //! The one place where the command line meets the server and the embedded backend.
 
-use std::fmt::Display;
 use std::fs::DirBuilder;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Method, Request, Response};
+
 use super::{Bound, Failure};
-use crate::config::{Backend, Settings};
-use crate::observe::Observer;
+use crate::account::Problem;
+use crate::backend::{Backend, Message, OPENAPI};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{self, Limits, Settings, Shutdown};
+use crate::gateway::Gateway;
+use crate::observe::{CallRecord, Observer};
+use crate::server::admin::{AdminPages, OutboxEntry};
+use crate::server::{
+    self, Edge, Handler, Lifecycle, Load, NoRecords, Plain, RecordSink, Service, Stopped, problem_json,
+    signals,
+};
+use crate::upstream::Upstream;
+use crate::upstream::http::HttpBackend;
 
 /// Serves until the process is told to stop; `listening` is called once, when every address is
 /// bound.
 pub(super) fn gateway(
-    _settings: &Settings,
-    _observer: Arc<Observer>,
-    _listening: impl FnOnce(&Bound),
+    settings: &Settings,
+    observer: Arc<Observer>,
+    listening: impl FnOnce(&Bound),
 ) -> Result<(), Failure> {
-    Err(Failure::new("this build has no server"))
+    runtime()?.block_on(serve(settings, observer, listening))
 }
 
 /// Serves the embedded backend alone until the process is told to stop.
 pub(super) fn backend(
-    _backend: &Backend,
-    _address: SocketAddr,
-    _listening: impl FnOnce(SocketAddr),
+    settings: &config::Backend,
+    address: SocketAddr,
+    listening: impl FnOnce(SocketAddr),
 ) -> Result<(), Failure> {
-    Err(Failure::new("this build has no server"))
+    if let Some(directory) = settings.database.parent() {
+        create(directory)?;
+    }
+    runtime()?.block_on(async {
+        let mut signals = signals::listen().map_err(no_start)?;
+        let backend = Backend::open(settings, Arc::new(SystemClock)).map_err(no_backend)?;
+        let bound = server::Bound::bind(address, "clients").map_err(no_start)?;
+        let address = bound.address();
+        let limits = Limits::default();
+        let load = Load::new(&limits);
+        let alone = Arc::new(Plain(Alone(backend.clone())));
+        let service = Service::new(alone, limits, load, Arc::new(NoRecords));
+        let mut lifecycle = Lifecycle::default();
+        lifecycle.serve(bound, 0, Arc::new(service));
+        listening(address);
+        let stopped = lifecycle.run(&Shutdown::default(), &mut signals).await;
+        backend.checkpoint().await.map_err(no_backend)?;
+        ended(stopped)
+    })
 }
 
 /// Copies the database, which may be in use, to `target`.
@@ -43,6 +75,107 @@ pub(super) fn restore(source: &Path, database: &Path) -> Result<(), Failure> {
     crate::backend::restore(source, database).map_err(no_backend)
 }
 
+async fn serve(
+    settings: &Settings,
+    observer: Arc<Observer>,
+    listening: impl FnOnce(&Bound),
+) -> Result<(), Failure> {
+    if let Some(directory) = &settings.data_dir {
+        create(directory)?;
+    }
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let embedded = match &settings.backend {
+        Some(backend) => Some(Backend::open(backend, Arc::clone(&clock)).map_err(no_backend)?),
+        None => None,
+    };
+    let upstream = upstream(settings, embedded.as_ref())?;
+    let gateway = Gateway::new(settings, upstream, clock).map_err(no_start)?;
+    let gateway = Arc::new(gateway);
+    let load = Load::new(&settings.limits);
+    read_load(&observer, &load, &gateway);
+    let mut signals = signals::listen().map_err(no_start)?;
+    // Codes are for whoever sits at this machine, and for nobody who only reaches it.
+    let shown = embedded.clone().filter(|_| settings.is_loopback());
+    let pages = pages(&observer, shown);
+    let edge = Edge::start(settings, Arc::clone(&gateway), pages, load, observer).map_err(no_start)?;
+    listening(&Bound { listeners: edge.clients().to_vec(), admin: edge.admin() });
+    let save = async {
+        if let Err(error) = gateway.save() {
+            tracing::error!(%error, "the replay memory could not be saved; its floor holds");
+        }
+        if let Some(backend) = &embedded
+            && let Err(error) = backend.checkpoint().await
+        {
+            tracing::error!(%error, "the embedded backend's log stays until the next start");
+        }
+    };
+    ended(edge.run(settings, &mut signals, save).await)
+}
+
+fn upstream(settings: &Settings, embedded: Option<&Backend>) -> Result<Arc<dyn Upstream>, Failure> {
+    match (&settings.upstream, embedded) {
+        (config::Upstream::Http(http), _) => Ok(Arc::new(HttpBackend::new(http.clone()).map_err(no_start)?)),
+        (config::Upstream::Embedded, Some(backend)) => Ok(Arc::new(backend.clone())),
+        (config::Upstream::Embedded, None) => {
+            Err(Failure::new("the embedded backend has no place for its data").hint("set `data_dir`"))
+        }
+    }
+}
+
+fn read_load(observer: &Observer, load: &Arc<Load>, gateway: &Arc<Gateway>) {
+    let (load, gateway) = (Arc::clone(load), Arc::clone(gateway));
+    observer.metrics().before_reading(move |metrics| {
+        metrics.set_load(load.connections(), load.in_flight());
+        let (over_all, over_address) = load.refused_connections();
+        metrics.set_refused_connections(over_all, over_address);
+        let replay = gateway.replay();
+        metrics.set_replay_entries(replay.entries(), replay.bound());
+    });
+}
+
+fn pages(observer: &Arc<Observer>, embedded: Option<Backend>) -> AdminPages {
+    let observer = Arc::clone(observer);
+    let outbox = embedded.map(|backend| {
+        let entries = move || backend.outbox().into_iter().map(entry).collect();
+        Box::new(entries) as Box<dyn Fn() -> Vec<OutboxEntry> + Send + Sync>
+    });
+    AdminPages { metrics: Box::new(move || observer.metrics().render()), outbox, openapi: OPENAPI }
+}
+
+fn entry(message: Message) -> OutboxEntry {
+    OutboxEntry {
+        time: message.time.to_rfc3339(),
+        channel: message.channel.name().to_owned(),
+        to: message.to.clone(),
+        purpose: message.purpose.name().to_owned(),
+        code: message.code.expose().to_owned(),
+    }
+}
+
+impl RecordSink for Observer {
+    fn record(&self, record: &CallRecord) {
+        Self::record(self, record);
+    }
+}
+
+/// The embedded backend behind a socket of its own, which also serves the document of its API.
+struct Alone(Backend);
+
+impl Handler for Alone {
+    async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
+        if request.method() != Method::GET || request.uri().path() != "/openapi.json" {
+            return self.0.handle(request).await;
+        }
+        let mut document = Response::new(Bytes::from_static(OPENAPI.as_bytes()));
+        document.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        document
+    }
+
+    fn problem(&self, problem: &Problem) -> Response<Bytes> {
+        problem_json(problem)
+    }
+}
+
 /// Creates a data directory that only its owner can enter.
 fn create(directory: &Path) -> Result<(), Failure> {
     let created = DirBuilder::new().recursive(true).mode(0o700).create(directory);
@@ -53,6 +186,24 @@ fn create(directory: &Path) -> Result<(), Failure> {
     })
 }
 
-fn no_backend(error: impl Display) -> Failure {
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    server::runtime().map_err(no_start)
+}
+
+fn no_start(error: impl std::fmt::Display) -> Failure {
+    Failure::new("can't start").because(error)
+}
+
+fn no_backend(error: impl std::fmt::Display) -> Failure {
     Failure::new("the embedded backend failed").because(error)
+}
+
+fn ended(stopped: Stopped) -> Result<(), Failure> {
+    match stopped {
+        Stopped::Clean | Stopped::Forced => Ok(()),
+        Stopped::Unfinished(connections) => {
+            tracing::warn!(connections, "calls under way were cut off: the grace was over");
+            Ok(())
+        }
+    }
 }
