@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::support::{Client, PATIENCE, Probe, get};
 use crate::account::Country;
-use crate::config::{Admin, Limits, Listener, Regions, Replay, Settings, Shutdown, Upstream};
+use crate::config::{Admin, Limits, Listener, Log, Regions, Replay, Settings, Shutdown, Upstream};
 use crate::server::admin::AdminPages;
 use crate::server::serve::{Edge, ServeError};
 use crate::server::{Load, NoRecords, StopSignal, Stopped};
@@ -32,6 +32,7 @@ pub fn settings() -> Settings {
         limits: Limits::default(),
         replay: Replay::default(),
         regions: Regions::default(),
+        log: Log::default(),
         shutdown: Shutdown { drain_delay: Duration::from_secs(60), grace: Duration::from_secs(60) },
         backend: None,
         default_country: Country::CHINA,
