@@ -13,6 +13,7 @@ pub mod gateway;
 pub mod guard;
 pub mod json;
 pub mod observe;
+pub mod problem_details;
 pub mod query;
 pub mod server;
 pub mod sign;

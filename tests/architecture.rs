@@ -13,19 +13,33 @@ const ROOMS: &[(&str, &[&str])] = &[
             "clock",
         ],
     ),
-    ("server", &["gateway", "backend", "upstream", "observe", "guard", "config", "account", "clock"]),
+    (
+        "server",
+        &[
+            "problem_details",
+            "gateway",
+            "backend",
+            "upstream",
+            "observe",
+            "guard",
+            "config",
+            "account",
+            "clock",
+        ],
+    ),
     (
         "gateway",
         &["dialect", "guard", "region", "upstream", "store", "observe", "config", "account", "sign", "clock"],
     ),
     ("observe", &["guard", "upstream", "config", "account", "clock"]),
-    ("backend", &["upstream", "config", "account", "query", "json", "clock"]),
-    ("dialect", &["config", "account", "sign", "query", "json", "clock"]),
+    ("backend", &["problem_details", "upstream", "config", "account", "query", "json", "clock"]),
+    ("dialect", &["problem_details", "config", "account", "sign", "query", "json", "clock"]),
     ("guard", &["store", "config", "account", "sign", "clock"]),
     ("upstream", &["config", "account", "clock"]),
     ("store", &["clock"]),
     ("config", &["account"]),
     ("sign", &["account", "query", "clock"]),
+    ("problem_details", &["account", "json"]),
     ("account", &["clock"]),
     ("query", &[]),
     ("json", &[]),
@@ -33,8 +47,19 @@ const ROOMS: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms that decide and translate, and never touch a socket.
-const PURE: &[&str] =
-    &["account", "dialect", "guard", "region", "config", "gateway", "sign", "query", "json", "clock"];
+const PURE: &[&str] = &[
+    "account",
+    "dialect",
+    "guard",
+    "region",
+    "config",
+    "gateway",
+    "sign",
+    "query",
+    "json",
+    "problem_details",
+    "clock",
+];
 
 const SOCKETS: &[&str] = &["pingora", "tokio::net", "redis::", "std::net::Tcp", "std::net::Udp"];
 

@@ -6,7 +6,8 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 
 use super::json::Json;
 use super::store::codes::RESEND_SECONDS;
-use crate::account::{Operation, Problem, ProblemCode};
+use crate::account::{Problem, ProblemCode};
+use crate::problem_details;
 
 /// A good answer before it is bytes.
 pub(super) struct Answer {
@@ -45,8 +46,8 @@ impl Answer {
 
 impl From<Answer> for Response<Bytes> {
     fn from(answer: Answer) -> Self {
-        let text = answer.body.map(|body| body.to_text());
-        response(answer.status, "application/json", text, answer.fields)
+        let body = answer.body.map(|body| body.to_text().into_bytes());
+        response(answer.status, "application/json", body, answer.fields)
     }
 }
 
@@ -66,32 +67,8 @@ pub(super) fn problem_response(problem: &Problem, allow: Option<&str>) -> Respon
     if status == StatusCode::UNAUTHORIZED {
         fields.push((WWW_AUTHENTICATE, "Bearer".to_owned()));
     }
-    let text = problem_json(problem).to_text();
-    response(status, "application/problem+json", Some(text), fields)
-}
-
-/// The problem's members after RFC 9457, and those that its code adds.
-fn problem_json(problem: &Problem) -> Json {
-    let code = problem.code;
-    let text = |text: &str| Json::String(text.to_owned());
-    let mut members = vec![
-        ("type", Json::String(format!("urn:dragoman:problem:{}", code.name()))),
-        ("title", text(code.title())),
-        ("status", Json::number(Some(code.status().into()))),
-        ("detail", Json::String(problem.detail())),
-        ("code", text(code.name())),
-    ];
-    let optional = [
-        ("field", problem.field.as_deref().map(text)),
-        ("reason", problem.reason.as_deref().map(text)),
-        ("retry_after", problem.retry_after.map(|seconds| Json::number(Some(seconds)))),
-        ("attempts_left", problem.attempts_left.map(|left| Json::number(Some(left.into())))),
-        ("region", problem.region.as_deref().map(text)),
-        ("bind_token", problem.bind_token.as_ref().map(|token| text(token.expose()))),
-        ("operation", problem.operation.map(Operation::name).map(text)),
-    ];
-    members.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
-    Json::Object(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    let body = problem_details::write(problem, problem.code.title());
+    response(status, problem_details::MEDIA_TYPE, Some(body), fields)
 }
 
 /// The fields of the IETF httpapi draft: one send each [`RESEND_SECONDS`], the next one in `wait`.
@@ -105,7 +82,7 @@ fn send_limit(wait: u64) -> [(HeaderName, String); 2] {
 fn response(
     status: StatusCode,
     content_type: &'static str,
-    text: Option<String>,
+    body: Option<Vec<u8>>,
     fields: Vec<(HeaderName, String)>,
 ) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
@@ -117,9 +94,9 @@ fn response(
             headers.insert(name, value);
         }
     }
-    if let Some(text) = text {
+    if let Some(body) = body {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-        *response.body_mut() = Bytes::from(text);
+        *response.body_mut() = Bytes::from(body);
     }
     response
 }

@@ -49,7 +49,9 @@ pub(super) fn backend(
         let backend = Backend::open(settings, Arc::new(SystemClock)).map_err(no_backend)?;
         let bound = server::Bound::bind(address, "clients").map_err(no_start)?;
         let address = bound.address();
-        let limits = Limits::default();
+        // A gateway stands in front: to the backend all clients have its address.
+        let limits =
+            Limits { connections_per_address: None, calls_per_second_per_address: None, ..Limits::default() };
         let load = Load::new(&limits);
         let alone = Arc::new(Plain(Alone(backend.clone())));
         let service = Service::new(alone, limits, load, Arc::new(NoRecords));

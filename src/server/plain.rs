@@ -10,6 +10,7 @@ use super::application::{Application, Step};
 use crate::account::Problem;
 use crate::gateway::Arrival;
 use crate::observe::{CallRecord, Outcome, Refusal};
+use crate::problem_details;
 
 /// Something that answers every request.
 pub trait Handler: Send + Sync + 'static {
@@ -58,16 +59,10 @@ impl<H: Handler> Application for Plain<H> {
 
 /// A problem as RFC 9457 JSON, for what no dialect answers.
 pub fn problem_json(problem: &Problem) -> Response<Bytes> {
-    let body = serde_json::json!({
-        "type": "about:blank",
-        "title": problem.code.title(),
-        "status": problem.code.status(),
-        "code": problem.code.name(),
-        "detail": problem.detail(),
-    });
-    let mut response = Response::new(Bytes::from(body.to_string()));
+    let body = problem_details::write(problem, problem.code.title());
+    let mut response = Response::new(Bytes::from(body));
     *response.status_mut() = http::StatusCode::from_u16(problem.code.status()).unwrap_or_default();
-    let json = http::HeaderValue::from_static("application/problem+json");
+    let json = http::HeaderValue::from_static(problem_details::MEDIA_TYPE);
     response.headers_mut().insert(http::header::CONTENT_TYPE, json);
     if let Some(seconds) = problem.retry_after {
         response.headers_mut().insert(http::header::RETRY_AFTER, seconds.into());

@@ -11,7 +11,9 @@ fn schemathesis_finds_no_violation_of_the_openapi_document() {
     let backend = backend(directory.path());
     let output = Command::new(tool("python/bin/schemathesis"))
         .arg("--config-file")
-        .arg(source("tests/clients/schemathesis.toml"))
+        .arg(source("tests/schemathesis.toml"))
+        .env("SCHEMATHESIS_HOOKS", source("tests/schemathesis_hooks.py"))
+        .env("DRAGOMAN_OUTBOX", directory.path().join("data/outbox.jsonl"))
         .arg("run")
         .arg(format!("http://{}/openapi.json", backend.http))
         .args(["--checks", "all", "--no-color", "--seed", "20260101", "--max-examples", "50"])

@@ -5,38 +5,19 @@ use http::{Response, StatusCode};
 
 use crate::account::{Operation, Problem, ProblemCode, Secret};
 use crate::dialect::{Asked, Language, answer};
-use crate::json::{Object, ObjectWriter, Value};
-
-/// What stands before the code in `type`.
-const TYPE_PREFIX: &str = "urn:dragoman:problem:";
+use crate::json::{Object, Value};
+use crate::problem_details;
 
 pub(super) fn write(asked: &Asked<'_>, problem: &Problem) -> Response<Bytes> {
-    let code = problem.code;
-    let mut body = ObjectWriter::new();
-    body.string("type", &format!("{TYPE_PREFIX}{}", code.name()));
-    body.string("title", title(code, asked.language));
-    body.integer("status", i64::from(code.status()));
-    body.string("detail", &problem.detail());
-    body.string("code", code.name());
-    body.string_if("field", problem.field.as_deref());
-    body.string_if("reason", problem.reason.as_deref());
-    if let Some(seconds) = problem.retry_after {
-        body.raw("retry_after", &seconds.to_string());
-    }
-    if let Some(attempts) = problem.attempts_left {
-        body.integer("attempts_left", i64::from(attempts));
-    }
-    body.string_if("region", problem.region.as_deref());
-    body.string_if("bind_token", problem.bind_token.as_ref().map(Secret::expose));
-    body.string_if("operation", problem.operation.map(Operation::name));
-    let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    answer(status, "application/problem+json", body.finish())
+    let status = StatusCode::from_u16(problem.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let title = title(problem.code, asked.language);
+    answer(status, problem_details::MEDIA_TYPE, problem_details::write(problem, title))
 }
 
 /// The problem that an answer tells: by its `code`, else by the end of its `type`.
 pub(super) fn read(members: &Object<'_>) -> Option<Problem> {
     let text = |name| members.present(name).and_then(Value::as_str);
-    let name = text("code").or_else(|| text("type")?.strip_prefix(TYPE_PREFIX));
+    let name = text("code").or_else(|| text("type")?.strip_prefix(problem_details::TYPE_PREFIX));
     let mut problem = Problem::new(ProblemCode::from_name(name?)?);
     problem.field = text("field").map(|field| field.to_owned().into());
     problem.reason = text("reason").map(|reason| reason.to_owned().into());
