@@ -36,7 +36,6 @@ pub fn settings() -> Settings {
         shutdown: Shutdown { drain_delay: Duration::from_secs(60), grace: Duration::from_secs(60) },
         backend: None,
         default_country: Country::CHINA,
-        log: crate::config::Log::default(),
         demo: true,
     }
 }
