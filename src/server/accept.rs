@@ -72,6 +72,7 @@ pub async fn accept<A: Application>(
         Ok(acceptor) => acceptor,
         Err(error) => return log::error!("can't accept on {}: {error}", bound.address),
     };
+    let mut pausing = false;
     loop {
         let accepted = tokio::select! {
             biased;
@@ -80,6 +81,7 @@ pub async fn accept<A: Application>(
         };
         match accepted {
             Ok((stream, peer)) => {
+                pausing = false;
                 let client = normalised(peer.ip());
                 // Over a limit the connection is closed at once; the load counts it.
                 let Ok(share) = service.load().connect(client) else {
@@ -98,7 +100,10 @@ pub async fn accept<A: Application>(
                 });
             }
             Err(error) if is_out_of_handles(&error) => {
-                log::error!("can't accept on {}: {error}; pausing", bound.address);
+                if !pausing {
+                    log::error!("can't accept on {}: {error}; pausing until one is free", bound.address);
+                }
+                pausing = true;
                 sleep(PAUSE).await;
             }
             // The client was gone before it was accepted.
