@@ -41,6 +41,16 @@ pub async fn read(
     }
 }
 
+/// The largest body that is read away so that its connection can go on.
+const SKIPPABLE: usize = 256 * 1024;
+
+/// Whether a body that was not read can be read away, so that the next request can follow.
+pub fn is_skippable(session: &HttpSession) -> bool {
+    // A client that waits for `100 Continue` may send the body or not.
+    let announced = announced_length(session).is_some_and(|length| length <= SKIPPABLE);
+    announced && session.get_header(header::EXPECT).is_none()
+}
+
 fn announced_length(session: &HttpSession) -> Option<usize> {
     let value = session.get_header(header::CONTENT_LENGTH)?;
     value.to_str().ok()?.trim().parse().ok()

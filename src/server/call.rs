@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{Method, Request, Response, header, request};
-use pingora::http::RequestHeader;
+use pingora::BError;
+use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::protocols::Stream;
 use pingora::protocols::http::v1::server::HttpSession;
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::answer::{self, Framing};
+use super::answer::{self, Framing, REQUEST_ID};
 use super::application::{Application, Step};
 use super::body::{self, NoBody};
 use super::connection::{Reusable, linger};
@@ -116,8 +117,11 @@ impl<'a, A: Application> Call<'a, A> {
         let until = self.arrival.deadline.min(waited + limits.body_timeout);
         let body = match body::read(&mut session, limits.body_bytes, until, &mut share).await {
             Ok(body) => body,
-            // After malformed chunks nobody knows where the next request would begin.
-            Err(NoBody::Refused(fault)) => return self.refuse(session, route, fault, false).await,
+            Err(NoBody::Refused(fault)) => {
+                // After malformed chunks nobody knows where the next request would begin.
+                let readable = matches!(fault, EdgeFault::BodyTooLarge | EdgeFault::TooManyBytes);
+                return self.refuse(session, route, fault, keep_alive && readable).await;
+            }
             Err(NoBody::ClientGone) => {
                 self.finish(Outcome::ClientGone);
                 return None;
@@ -147,7 +151,7 @@ impl<'a, A: Application> Call<'a, A> {
         None
     }
 
-    /// Refuses a request whose head was let in. The connection goes on if there is no body to skip.
+    /// Refuses a request whose head was let in. The connection goes on if its body can be skipped.
     /// Boxed, since every idle connection would otherwise keep room for this rare way.
     fn refuse<'b>(
         &'b mut self,
@@ -160,6 +164,9 @@ impl<'a, A: Application> Call<'a, A> {
             let head_only = session.req_header().method == Method::HEAD;
             let unread = !session.is_body_done();
             let response = self.refusal(route, fault);
+            if unread && keep_alive && body::is_skippable(&session) {
+                return self.answer_and_skip(session, response).await;
+            }
             let (mut stream, rest, keep_alive) = release(session, keep_alive && !unread).await?;
             let sent = self.write(&mut stream, &response, Framing { head_only, keep_alive }).await;
             if sent && keep_alive {
@@ -170,6 +177,26 @@ impl<'a, A: Application> Call<'a, A> {
             }
             None
         })
+    }
+
+    /// Writes the answer while the body still comes in, then reads that away. Pingora's session
+    /// writes here: it alone knows where the body ends.
+    async fn answer_and_skip(&mut self, mut session: HttpSession, response: Response<Bytes>) -> Reusable {
+        let waited = Instant::now();
+        let until = self.arrival.deadline.min(waited + self.service.limits().body_timeout);
+        let status = response.status();
+        let length = response.body().len();
+        let sent = timeout_at(until, write_through(&mut session, response, &self.arrival.request_id)).await;
+        let sent = matches!(sent, Ok(Ok(())));
+        self.record.client_duration += waited.elapsed();
+        self.record.status = status.as_u16();
+        self.record.bytes_sent = if sent { length as u64 } else { 0 };
+        self.finish(if sent { self.record.outcome } else { Outcome::ClientGone });
+        if !sent || !matches!(timeout_at(until, session.drain_request_body()).await, Ok(Ok(()))) {
+            return None;
+        }
+        let (stream, rest, keep_alive) = release(session, true).await?;
+        keep_alive.then_some((stream, rest))
     }
 
     fn refusal(&mut self, route: A::Route, fault: EdgeFault) -> Response<Bytes> {
@@ -216,6 +243,23 @@ fn is_encoded(head: &RequestHeader) -> bool {
 fn take_head(session: &mut HttpSession) -> request::Parts {
     let (nothing, ()) = Request::new(()).into_parts();
     std::mem::replace(session.req_header_mut(), RequestHeader::from(nothing)).into()
+}
+
+/// Writes an answer by Pingora's session, which may go on after it although the body is unread.
+async fn write_through(
+    session: &mut HttpSession,
+    response: Response<Bytes>,
+    request_id: &str,
+) -> Result<(), BError> {
+    let (parts, body) = response.into_parts();
+    let mut head = ResponseHeader::from(parts);
+    head.insert_header(header::CONTENT_LENGTH, body.len())?;
+    head.insert_header(REQUEST_ID, request_id)?;
+    session.set_close_on_response_before_downstream_finish(false);
+    session.write_response_header(Box::new(head)).await?;
+    session.write_body(&body).await?;
+    session.finish_body().await?;
+    Ok(())
 }
 
 /// The stream of a session that is over, what was read of the next request, and whether there
