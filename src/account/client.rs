@@ -59,6 +59,15 @@ impl Extensions {
         self.of(dialect).find(|extension| extension.path == path).map(|extension| extension.json.as_str())
     }
 
+    /// The JSON text of a member of an object, such as `online` of `user`.
+    pub fn member(&self, dialect: &str, object: &str, name: &str) -> Option<&str> {
+        let names = |path: &str| {
+            let rest = path.strip_prefix(object).and_then(|rest| rest.strip_prefix('.'));
+            rest == Some(name)
+        };
+        self.of(dialect).find(|extension| names(&extension.path)).map(|extension| extension.json.as_str())
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

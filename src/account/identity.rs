@@ -93,6 +93,26 @@ impl Phone {
     }
 
     fn parse_in(text: &str, country: Country) -> Result<Self, NotAPhone> {
+        match Self::mainland_mobile(text, country) {
+            Some(phone) => Ok(phone),
+            None => Self::parse_with_metadata(text, country),
+        }
+    }
+
+    /// Most callers have a mainland mobile number in its plain spelling, `1[3-9]` and nine digits.
+    /// That is its normal form already, which the metadata would say at a hundred times the cost.
+    fn mainland_mobile(text: &str, country: Country) -> Option<Self> {
+        let national = match text.strip_prefix("+86") {
+            Some(national) => national,
+            None if country == Country::CHINA => text,
+            None => return None,
+        };
+        let [b'1', b'3'..=b'9', rest @ ..] = national.as_bytes() else { return None };
+        let plain = rest.len() == 9 && rest.iter().all(u8::is_ascii_digit);
+        plain.then(|| Self { e164: format!("+86{national}"), calling_code: 86 })
+    }
+
+    fn parse_with_metadata(text: &str, country: Country) -> Result<Self, NotAPhone> {
         let number: PhoneNumber = PHONE_NUMBER_UTIL.parse(text, Some(country.0)).map_err(|_| NotAPhone)?;
         if number.extension.is_some() || !PHONE_NUMBER_UTIL.is_possible_number(&number) {
             return Err(NotAPhone);
@@ -195,7 +215,21 @@ impl Identifier {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn the_short_way_to_a_mainland_number_leads_where_the_metadata_do(
+            text in r"(\+86)?1[0-9]{9,11}", in_china in any::<bool>()
+        ) {
+            let country = if in_china { Country::CHINA } else { "DE".parse().unwrap() };
+            if let Some(phone) = Phone::mainland_mobile(&text, country) {
+                prop_assert_eq!(Phone::parse_with_metadata(&text, country), Ok(phone));
+            }
+        }
+    }
 
     fn e164(text: &str) -> Option<String> {
         Phone::parse(text, Country::CHINA).ok().map(|phone| phone.e164)

@@ -5,6 +5,8 @@ pub mod canonical;
 pub mod coolkit;
 mod language;
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode, request};
@@ -151,7 +153,10 @@ pub fn built_in() -> Vec<Box<dyn Dialect>> {
 /// Brings a path to the one form that routes are compared with: percent-encoding undone, empty
 /// and dot segments and path parameters removed, no slash at the end. `None` when it hides
 /// something (an encoded slash, a control character, a climb above the root, no UTF-8).
-pub fn normalise_path(path: &str) -> Option<String> {
+pub fn normalise_path(path: &str) -> Option<Cow<'_, str>> {
+    if is_normal(path) {
+        return Some(Cow::Borrowed(path));
+    }
     let decoded = query::percent_decode(path, false)?;
     let hides =
         path.to_ascii_lowercase().contains("%2f") || decoded.chars().any(|c| c.is_control() || c == '\\');
@@ -169,7 +174,21 @@ pub fn normalise_path(path: &str) -> Option<String> {
             _ => segments.push(segment),
         }
     }
-    Some(format!("/{}", segments.join("/")))
+    Some(Cow::Owned(format!("/{}", segments.join("/"))))
+}
+
+/// Whether a path is in its normal form as it stands: the rule, and so worth one look first.
+fn is_normal(path: &str) -> bool {
+    let mut after_slash = false;
+    for (index, byte) in path.bytes().enumerate() {
+        match byte {
+            b'/' if after_slash => return false,
+            b'/' => after_slash = true,
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' if index > 0 => after_slash = false,
+            _ => return false,
+        }
+    }
+    path == "/" || (!path.is_empty() && !after_slash)
 }
 
 /// An answer with a body that must not be stored by anyone.
@@ -221,6 +240,15 @@ mod tests {
         ] {
             assert_eq!(normalise_path(path).as_deref(), Some("/api/user/login"), "{path}");
         }
+    }
+
+    #[test]
+    fn a_path_that_needs_no_change_is_borrowed() {
+        for path in ["/", "/api/user/login", "/v1/verification-codes", "/a_b"] {
+            assert!(matches!(normalise_path(path), Some(Cow::Borrowed(same)) if same == path), "{path}");
+        }
+        assert_eq!(normalise_path("").as_deref(), None);
+        assert_eq!(normalise_path("/a/").as_deref(), Some("/a"));
     }
 
     #[test]

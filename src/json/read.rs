@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use thiserror::Error;
 
-use super::{Member, Object, Value};
+use super::{Member, Object, Value, plain_length};
 
 /// Up to this many members, names are compared pair by pair; beyond, through a set.
 const SMALL_OBJECT: usize = 16;
@@ -215,44 +215,34 @@ impl<'a> Reader<'a> {
         Ok(Value::Number(self.since(start)))
     }
 
-    fn string(&mut self) -> Result<Cow<'a, str>, JsonError> {
-        self.expect(b'"')?;
+    /// Takes the plain text that stands here, up to a quote, a backslash or a control character.
+    fn plain(&mut self) -> &'a str {
         let start = self.position;
-        loop {
-            match self.peek() {
-                Some(b'"') => {
-                    let text = self.since(start);
-                    self.position += 1;
-                    return Ok(Cow::Borrowed(text));
-                }
-                Some(b'\\') => return self.escaped_string(start).map(Cow::Owned),
-                Some(0x20..) => self.position += 1,
-                _ => return Err(self.unexpected()),
-            }
-        }
+        self.position += plain_length(self.text.as_bytes().get(start..).unwrap_or_default());
+        self.since(start)
     }
 
-    fn escaped_string(&mut self, start: usize) -> Result<String, JsonError> {
-        let mut text = self.since(start).to_owned();
+    fn string(&mut self) -> Result<Cow<'a, str>, JsonError> {
+        self.expect(b'"')?;
+        let text = self.plain();
+        if self.peek() == Some(b'"') {
+            self.position += 1;
+            return Ok(Cow::Borrowed(text));
+        }
+        let mut text = text.to_owned();
         loop {
             match self.peek() {
                 Some(b'"') => {
                     self.position += 1;
-                    return Ok(text);
+                    return Ok(Cow::Owned(text));
                 }
                 Some(b'\\') => {
                     self.position += 1;
                     text.push(self.escape()?);
                 }
-                Some(0x20..) => {
-                    let run = self.position;
-                    while matches!(self.peek(), Some(byte) if byte >= 0x20 && byte != b'"' && byte != b'\\') {
-                        self.position += 1;
-                    }
-                    text.push_str(self.since(run));
-                }
                 _ => return Err(self.unexpected()),
             }
+            text.push_str(self.plain());
         }
     }
 

@@ -1,5 +1,7 @@
 //! Builds an object by writing it, member by member: no value can break out of its place.
 
+use super::plain_length;
+
 /// Writes one JSON object into a buffer.
 #[derive(Debug)]
 pub struct ObjectWriter {
@@ -30,8 +32,7 @@ impl ObjectWriter {
 
     fn text(&mut self, text: &str) {
         // Escape-free text is the rule; everything else is serde_json's to write.
-        let plain = |byte: u8| byte >= 0x20 && byte != b'"' && byte != b'\\';
-        if text.bytes().all(plain) {
+        if plain_length(text.as_bytes()) == text.len() {
             self.bytes.push(b'"');
             self.bytes.extend_from_slice(text.as_bytes());
             self.bytes.push(b'"');

@@ -73,7 +73,7 @@ fn write_signed_in(body: &mut ObjectWriter, asked: &Asked<'_>, reply: &Reply) ->
 fn write_user(user: &mut ObjectWriter, asked: &Asked<'_>, account: &Account) {
     let call = asked.call;
     let id = account.id.as_deref().unwrap_or_default();
-    let extension = |name: &str| account.extensions.get(NAME, &format!("user.{name}"));
+    let extension = |name: &str| account.extensions.member(NAME, "user", name);
     let phone = account.phone.as_ref().or(call.and_then(|call| call.phone.as_ref()));
     let email = account.email.as_ref().or(call.and_then(|call| call.email.as_ref()));
     user.string("_id", id);
