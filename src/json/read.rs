@@ -10,6 +10,9 @@ use super::{Member, Object, Value, plain_length};
 /// Up to this many members, names are compared pair by pair; beyond, through a set.
 const SMALL_OBJECT: usize = 16;
 
+/// Room for so many members is made at once.
+const USUAL_MEMBERS: usize = 8;
+
 /// Why a text is not acceptable JSON. Holds nothing of the text but a position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum JsonError {
@@ -110,12 +113,12 @@ impl<'a> Reader<'a> {
     }
 
     fn object(&mut self) -> Result<Value<'a>, JsonError> {
-        let mut members: Vec<Member<'a>> = Vec::new();
-        let mut names: HashSet<Cow<'a, str>> = HashSet::new();
         if self.peek() == Some(b'}') {
             self.position += 1;
-            return Ok(Value::Object(Object { members }));
+            return Ok(Value::Object(Object::default()));
         }
+        let mut members: Vec<Member<'a>> = Vec::with_capacity(USUAL_MEMBERS);
+        let mut names: HashSet<Cow<'a, str>> = HashSet::new();
         loop {
             let name_position = self.position;
             let name = self.string()?;

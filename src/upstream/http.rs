@@ -114,8 +114,13 @@ impl HttpBackend {
         for address in addresses {
             let until = deadline.min(Instant::now() + self.settings.connect_timeout);
             let peer = self.peer(address);
-            match timeout_at(until, self.transport.get_stream(&peer)).await {
-                Ok(Ok((stream, _reused))) => return Ok((stream, peer)),
+            if let Some(stream) = self.transport.reused_stream(&peer).await {
+                return Ok((stream, peer));
+            }
+            // Boxed: the handshake's state is tens of kilobytes, which a call over a connection
+            // that is there already would otherwise carry about as well.
+            match timeout_at(until, Box::pin(self.transport.new_stream(&peer))).await {
+                Ok(Ok(stream)) => return Ok((stream, peer)),
                 Ok(Err(error)) => failure = undelivered(connect_failure(&error)),
                 Err(_) => failure = undelivered(FailureKind::ConnectTimeout),
             }

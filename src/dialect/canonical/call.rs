@@ -22,6 +22,9 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const DRAGOMAN_DIALECT: HeaderName = HeaderName::from_static("dragoman-dialect");
 const DRAGOMAN_APP: HeaderName = HeaderName::from_static("dragoman-app");
 
+/// Room for so many header fields is made at once.
+const USUAL_FIELDS: usize = 12;
+
 /// Members that the model names; all others are extensions.
 const KNOWN_MEMBERS: &[&str] = &[
     "username",
@@ -264,6 +267,7 @@ pub(super) fn write(call: &Call, sending: &Sending<'_>) -> Result<Request<Bytes>
     *request.method_mut() = place.method.clone();
     *request.uri_mut() = target.parse().map_err(|_| ProblemCode::Internal)?;
     let headers = request.headers_mut();
+    *headers = HeaderMap::with_capacity(USUAL_FIELDS);
     headers.insert(ACCEPT, HeaderValue::from_static("application/json, application/problem+json"));
     if place.method != Method::GET && place.method != Method::DELETE {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -291,10 +295,10 @@ fn write_headers(headers: &mut HeaderMap, call: &Call, sending: &Sending<'_>) ->
         insert(DRAGOMAN_APP, app);
     }
     if let Some(address) = sending.client_address {
-        insert(X_FORWARDED_FOR, &address.to_string());
-        let quoted =
-            if address.is_ipv6() { format!("for=\"[{address}]\"") } else { format!("for={address}") };
-        insert(FORWARDED, &quoted);
+        let text = address.to_string();
+        let forwarded = if address.is_ipv6() { ["for=\"[", &text, "]\""] } else { ["for=", &text, ""] };
+        insert(FORWARDED, &forwarded.concat());
+        insert(X_FORWARDED_FOR, &text);
     }
     let repeatable =
         matches!(call.operation, Operation::Register | Operation::SendCode | Operation::ResetPassword);
