@@ -30,7 +30,7 @@ pub enum Route {
     Refused {
         /// Index of the dialect that answers, within the gateway.
         dialect: usize,
-        /// The answer is one of not_found, method_not_allowed, unsupported_media_type or invalid_request.
+        /// One of not_found, method_not_allowed, not_permitted, unsupported_media_type or invalid_request.
         code: ProblemCode,
     },
 }
@@ -65,6 +65,8 @@ pub(super) struct Routes {
     listeners: Vec<ListenerRoutes>,
     upstream_dialect: usize,
     pass_through: Vec<PassThrough>,
+    /// The demo's secret is public, so nobody may reach it through a proxy of this machine.
+    demo: bool,
 }
 
 impl Routes {
@@ -90,7 +92,7 @@ impl Routes {
             listeners.push(ListenerRoutes { dialects: open, default_dialect });
         }
         let pass_through = settings.pass_through.clone();
-        Ok(Self { dialects, listeners, upstream_dialect, pass_through })
+        Ok(Self { dialects, listeners, upstream_dialect, pass_through, demo: settings.demo })
     }
 
     pub(super) fn open(&self, listener: usize) -> impl Iterator<Item = usize> {
@@ -104,6 +106,9 @@ impl Routes {
     pub(super) fn route(&self, listener: usize, head: &request::Parts) -> Route {
         let nobody = self.default_dialect(listener);
         let refused = |dialect, code| Route::Refused { dialect, code };
+        if self.demo && is_forwarded(&head.headers) {
+            return refused(nobody, ProblemCode::NotPermitted);
+        }
         let Some(path) = normalise_path(head.uri.path()) else {
             return refused(nobody, ProblemCode::InvalidRequest);
         };
@@ -147,4 +152,10 @@ fn account(dialect: usize, operation: Operation, headers: &HeaderMap) -> Route {
 
 fn is_disguised(headers: &HeaderMap) -> bool {
     headers.keys().any(|name| name.as_str().starts_with("x-") && DISGUISES.contains(&name.as_str()))
+}
+
+fn is_forwarded(headers: &HeaderMap) -> bool {
+    let forwards =
+        |name: &str| name.starts_with("x-forwarded-") || matches!(name, "forwarded" | "x-real-ip" | "via");
+    headers.keys().any(|name| forwards(name.as_str()))
 }

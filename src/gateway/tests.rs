@@ -404,6 +404,18 @@ async fn a_request_in_disguise_is_refused() {
 }
 
 #[tokio::test]
+async fn the_demo_answers_nobody_who_comes_through_a_proxy() {
+    for (demo, outcome) in [(true, Outcome::Problem(ProblemCode::NotPermitted)), (false, Outcome::Success)] {
+        for field in ["x-forwarded-for", "forwarded", "x-real-ip", "via"] {
+            let bench = bench_with(vec![Ok((201, canonical_session()))], |settings| settings.demo = demo);
+            let mut forwarded = login("n");
+            forwarded.headers_mut().insert(field, HeaderValue::from_static("192.0.2.1"));
+            assert_eq!(bench.call(forwarded).await.1.outcome, outcome, "{field}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn only_what_is_listed_passes_and_never_an_account_route_of_the_backend() {
     let bench = bench_with(vec![], |settings| {
         coolkit_upstream(settings);

@@ -6,15 +6,13 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use uuid::Uuid;
 
-use super::{LANGUAGES, NAME, problem};
+use super::{CONTENT_TYPE, LANGUAGES, NAME, problem};
 use crate::account::{
     Account, Call, Email, Extensions, Operation, Phone, Problem, ProblemCode, Reply, Secret, Session,
 };
 use crate::clock::Moment;
 use crate::dialect::{Asked, Reading, answer, unreadable};
 use crate::json::{self, Object, ObjectWriter, Value};
-
-pub(super) const CONTENT_TYPE: &str = "application/json; charset=utf-8";
 
 /// The lives of tokens, as the vendor documents them: `at` a month, `rt` two.
 const ACCESS_SECONDS: u64 = 2_592_000;

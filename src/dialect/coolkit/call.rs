@@ -287,9 +287,7 @@ fn request(
         .body(body)
         .map_err(internal)?;
     if request.method() == Method::POST {
-        request
-            .headers_mut()
-            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(super::CONTENT_TYPE));
     }
     Ok(request)
 }

@@ -19,6 +19,9 @@ use crate::account::{Call, Operation, Problem, Purpose, Reply};
 /// The dialect's name.
 pub const NAME: &str = "coolkit";
 
+/// Of every message, both ways.
+const CONTENT_TYPE: &str = "application/json; charset=utf-8";
+
 /// How a caller shows who it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Authentication {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{Response, StatusCode};
 
-use super::wire_name;
+use super::{CONTENT_TYPE, wire_name};
 use crate::account::{Operation, Problem, ProblemCode};
 use crate::dialect::{Asked, Language, answer, unreadable};
 use crate::json::{Object, ObjectWriter, Value};
@@ -124,7 +124,7 @@ pub(super) fn write(asked: &Asked<'_>, problem: &Problem) -> Response<Bytes> {
     if problem.code == P::WrongRegion {
         body.string_if("region", problem.region.as_deref());
     }
-    answer(StatusCode::OK, super::answer::CONTENT_TYPE, body.finish())
+    answer(StatusCode::OK, CONTENT_TYPE, body.finish())
 }
 
 fn fill(template: &str, asked: &Asked<'_>, problem: &Problem) -> String {
