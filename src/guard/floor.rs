@@ -304,3 +304,27 @@ fn from_hexadecimal(text: &str) -> Option<String> {
     let bytes: Option<Vec<u8>> = (0..text.len()).step_by(2).map(digits).collect();
     String::from_utf8(bytes?).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_can_not_be_written_is_not_accepted_until_it_can() {
+        let directory = tempfile::tempdir().unwrap();
+        let floor = Floor::open(Some(directory.path())).unwrap();
+        floor.start("policy", Moment::from_seconds(100), 30).unwrap();
+        let path = directory.path().join(HIGHEST_FILE);
+        // Writing to a file that was opened for reading fails as a full disk does.
+        let writable = floor.file.lock().await.replace(Arc::new(File::open(&path).unwrap()));
+        for _ in 0..2 {
+            assert!(floor.accept(101).await.is_err());
+            assert!(floor.unwritable.load(Ordering::SeqCst));
+            assert_eq!(read_highest(&path).unwrap(), None);
+        }
+        *floor.file.lock().await = writable;
+        floor.accept(101).await.unwrap();
+        assert!(!floor.unwritable.load(Ordering::SeqCst));
+        assert_eq!(read_highest(&path).unwrap(), Some(101));
+    }
+}
