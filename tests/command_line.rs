@@ -187,12 +187,41 @@ fn the_demo_refuses_to_leave_this_machine() {
 }
 
 #[test]
+fn a_start_that_fails_tells_the_cause_and_what_to_do() {
+    let directory = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let start = |listen: &str, admin: &str, data: &Path| {
+        let mut command = command(PROGRAM);
+        command.env("DRAGOMAN_LISTEN", listen).env("DRAGOMAN_ADMIN_LISTEN", admin);
+        end(command.env("DRAGOMAN_DATA_DIR", data), b"")
+    };
+    let data = directory.path().join("data");
+    let no_directory = directory.path().join("file");
+    fs::write(&no_directory, "").unwrap();
+    let free = "127.0.0.1:0";
+    for (ended, cause) in [
+        (start(&taken, free, &data), format!("cause: can't listen on {taken} (clients): ")),
+        (start(free, &taken, &data), format!("cause: can't listen on {taken} (admin): ")),
+        (start(free, free, &no_directory), "cause: ".to_owned()),
+    ] {
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""));
+        for part in ["error: can't ", &cause, "\n  hint: ", "DRAGOMAN_"] {
+            assert!(ended.stderr.contains(part), "no {part:?} in {}", ended.stderr);
+        }
+    }
+}
+
+#[test]
 fn a_gateway_that_does_not_answer_is_not_healthy() {
     // Port 1 is reserved, and nothing serves it.
     let ended = dragoman(&["healthcheck", "--url", "http://127.0.0.1:1/readyz"]);
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.starts_with("error: no answer from 127.0.0.1:1\n  cause: "));
     assert!(ended.stderr.contains("\n  hint: "));
+    let overridden =
+        end(command(PROGRAM).arg("healthcheck").env("DRAGOMAN_ADMIN_LISTEN", "127.0.0.1:1"), b"");
+    assert!(overridden.stderr.starts_with("error: no answer from 127.0.0.1:1\n"), "{}", overridden.stderr);
 }
 
 #[test]

@@ -37,11 +37,13 @@ pub struct Backend {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Copy the database to a file; it may be in use
+    #[command(after_help = "Examples:\n  $ dragoman backend backup accounts.backup")]
     Backup {
         /// The file to write
         file: PathBuf,
     },
     /// Put a backup in the place of the database; stop the backend first
+    #[command(after_help = "Examples:\n  $ dragoman backend restore accounts.backup --data-dir data")]
     Restore {
         /// The file to read
         file: PathBuf,

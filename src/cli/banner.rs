@@ -58,10 +58,10 @@ fn canonical(gateway: SocketAddr, outbox: &str) -> String {
     let url = format!("http://{}/v1", reachable(gateway));
     format!(
         r#"say() {{ curl -s "{url}$1" -H 'Content-Type: application/json' -d "$2"; echo; }}
-say /verification-codes '{{"channel":"sms","phone":"+8613800138000","purpose":"register"}}'
+say /verification-codes '{{"channel":"sms","phone":"+8613800138010","purpose":"register"}}'
 {outbox}
-say /accounts '{{"phone":"+8613800138000","password":"a-fine-password","password_form":"plain","verification":{{"code":"'$code'"}}}}'
-say /sessions '{{"phone":"+8613800138000","password":"a-fine-password","password_form":"plain"}}'
+say /accounts '{{"phone":"+8613800138010","password":"a-fine-password","password_form":"plain","verification":{{"code":"'$code'"}}}}'
+say /sessions '{{"phone":"+8613800138010","password":"a-fine-password","password_form":"plain"}}'
 "#
     )
 }
@@ -74,16 +74,16 @@ fn coolkit(gateway: SocketAddr, outbox: &str, program: &str) -> String {
   body="{{$2,\"appid\":\"{SAMPLE_ID}\",\"nonce\":\"$(od -An -N4 -tx4 /dev/urandom | tr -d ' ')\",\"ts\":$(date +%s),\"version\":8}}"
   curl -s "{url}$1" -H 'Content-Type: application/json' -H "Authorization: $({program} sign --demo --body "$body")" -d "$body"; echo
 }}
-say /sms '"sendType":"0","to":"+8613800138001"'
+say /sms '"sendType":"0","to":"+8613800138011"'
 {outbox}
-say /user/register '"phoneNumber":"+8613800138001","verificationCode":"'$code'","password":"a-fine-password"'
-say /user/login '"phoneNumber":"+8613800138001","password":"a-fine-password"'
+say /user/register '"phoneNumber":"+8613800138011","verificationCode":"'$code'","password":"a-fine-password"'
+say /user/login '"phoneNumber":"+8613800138011","password":"a-fine-password"'
 "#
     )
 }
 
 /// An address that a client on this machine can connect to.
-fn reachable(address: SocketAddr) -> SocketAddr {
+pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),

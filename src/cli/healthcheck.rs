@@ -2,13 +2,13 @@
 //! and scripts on machines without curl.
 
 use std::io::{self, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
 
-use super::Failure;
+use super::{Failure, reachable, variable};
 
 const TIMEOUT: Duration = Duration::from_secs(3);
 const HINT: &str = "is it running, and is its admin listener there? See [admin] in the config";
@@ -22,15 +22,16 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Healthcheck {
-    /// What to ask; plain HTTP only
-    #[arg(long, default_value = "http://127.0.0.1:9090/readyz")]
-    url: String,
+    /// What to ask; plain HTTP only [default: /readyz at DRAGOMAN_ADMIN_LISTEN, else at 127.0.0.1:9090]
+    #[arg(long)]
+    url: Option<String>,
 }
 
 impl Healthcheck {
     pub fn execute(&self, out: &mut impl Write) -> Result<ExitCode, Failure> {
-        let (authority, path) = split(&self.url).ok_or_else(|| {
-            Failure::new(format!("{:?} is no address that can be asked", self.url))
+        let url = self.url.clone().unwrap_or_else(|| admin_url(variable("DRAGOMAN_ADMIN_LISTEN")));
+        let (authority, path) = split(&url).ok_or_else(|| {
+            Failure::new(format!("{url:?} is no address that can be asked"))
                 .hint("write it as http://127.0.0.1:9090/readyz")
         })?;
         let status = status(&authority, &path)
@@ -39,7 +40,18 @@ impl Healthcheck {
             writeln!(out, "ready")?;
             return Ok(ExitCode::SUCCESS);
         }
-        Err(Failure::new("not ready").because(format!("{} answered {status}", self.url)))
+        Err(Failure::new("not ready").because(format!("{url} answered {status}")))
+    }
+}
+
+/// Where a gateway on this machine tells whether it is ready; `listen` is its admin address.
+fn admin_url(listen: Option<String>) -> String {
+    let default = SocketAddr::from(([127, 0, 0, 1], 9090));
+    match listen.map(|text| text.parse().map_err(|_| text)) {
+        None => format!("http://{default}/readyz"),
+        Some(Ok(address)) => format!("http://{}/readyz", reachable(address)),
+        // Asked as it stands, so that the refusal shows it.
+        Some(Err(text)) => text,
     }
 }
 
@@ -103,7 +115,7 @@ mod tests {
             stream.write_all(answer).unwrap();
             String::from_utf8_lossy(&request[..length]).into_owned()
         });
-        let answer = Healthcheck { url }.execute(&mut io::sink());
+        let answer = Healthcheck { url: Some(url) }.execute(&mut io::sink());
         (answer, server.join().unwrap())
     }
 
@@ -115,6 +127,16 @@ mod tests {
         for answer in [&b"HTTP/1.1 503 Draining\r\n\r\n"[..], b"HTTP/1.1 2", b"SSH-2.0-OpenSSH_9"] {
             assert!(ask(answer).0.is_err());
         }
+    }
+
+    #[test]
+    fn a_gateway_whose_admin_address_is_overridden_is_asked_there() {
+        let url = |listen: &str| admin_url(Some(listen.to_owned()));
+        assert_eq!(admin_url(None), "http://127.0.0.1:9090/readyz");
+        assert_eq!(url("127.0.0.1:9191"), "http://127.0.0.1:9191/readyz");
+        assert_eq!(url("0.0.0.0:9191"), "http://127.0.0.1:9191/readyz");
+        assert_eq!(url("[::]:9191"), "http://[::1]:9191/readyz");
+        assert_eq!(split(&url("here")), None);
     }
 
     #[test]

@@ -21,6 +21,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use banner::reachable;
 pub use banner::{Bound, banner};
 pub use failure::Failure;
 
@@ -119,7 +120,9 @@ mod tests {
 
     #[test]
     fn every_command_has_examples_that_parse() {
-        for command in Cli::command().get_subcommands().filter(|command| command.get_name() != "help") {
+        let cli = Cli::command();
+        let nested = cli.get_subcommands().flat_map(|command| command.get_subcommands());
+        for command in cli.get_subcommands().chain(nested).filter(|command| command.get_name() != "help") {
             let help = command.get_after_help().expect("examples").to_string();
             let examples: Vec<&str> = help.lines().filter_map(|line| line.strip_prefix("  $ ")).collect();
             assert!(!examples.is_empty(), "{}", command.get_name());

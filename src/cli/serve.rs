@@ -25,6 +25,12 @@ use crate::server::{
 use crate::upstream::Upstream;
 use crate::upstream::http::HttpBackend;
 
+const DATA_HINT: &str = "DRAGOMAN_DATA_DIR, or `data_dir` in the config, names the data directory: \
+                         one that exists or can be made, with room, and used by no other gateway";
+const DATABASE_HINT: &str = "--data-dir or DRAGOMAN_DATA_DIR names the directory of the database";
+const ADDRESS_HINT: &str = "stop what listens there, or choose another: `address` in the config, \
+                            DRAGOMAN_LISTEN, or DRAGOMAN_ADMIN_LISTEN";
+
 /// Serves until the process is told to stop; `listening` is called once, when every address is
 /// bound.
 pub(super) fn gateway(
@@ -46,8 +52,10 @@ pub(super) fn backend(
     }
     runtime()?.block_on(async {
         let mut signals = signals::listen().map_err(no_start)?;
-        let backend = Backend::open(settings, Arc::new(SystemClock)).map_err(no_backend)?;
-        let bound = server::Bound::bind(address, "clients").map_err(no_start)?;
+        let backend = Backend::open(settings, Arc::new(SystemClock))
+            .map_err(|error| no_backend(error).hint(DATABASE_HINT))?;
+        let bound = server::Bound::bind(address, "clients")
+            .map_err(|error| no_start(error).hint("name a free address with --listen or DRAGOMAN_LISTEN"))?;
         let address = bound.address();
         // A gateway stands in front: to the backend all clients have its address.
         let limits =
@@ -66,7 +74,7 @@ pub(super) fn backend(
 
 /// Copies the database, which may be in use, to `target`.
 pub(super) fn backup(database: &Path, target: &Path) -> Result<(), Failure> {
-    crate::backend::backup(database, target).map_err(no_backend)
+    crate::backend::backup(database, target).map_err(|error| no_backend(error).hint(DATABASE_HINT))
 }
 
 /// Puts the copy `source` in the place of the database.
@@ -87,11 +95,13 @@ async fn serve(
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let embedded = match &settings.backend {
-        Some(backend) => Some(Backend::open(backend, Arc::clone(&clock)).map_err(no_backend)?),
+        Some(backend) => Some(
+            Backend::open(backend, Arc::clone(&clock)).map_err(|error| no_backend(error).hint(DATA_HINT))?,
+        ),
         None => None,
     };
     let upstream = upstream(settings, embedded.as_ref())?;
-    let gateway = Gateway::new(settings, upstream, clock).map_err(no_start)?;
+    let gateway = Gateway::new(settings, upstream, clock).map_err(|error| no_start(error).hint(DATA_HINT))?;
     let gateway = Arc::new(gateway);
     let load = Load::new(&settings.limits);
     read_load(&observer, &load, &gateway);
@@ -99,7 +109,8 @@ async fn serve(
     // Codes are for whoever sits at this machine, and for nobody who only reaches it.
     let shown = embedded.clone().filter(|_| settings.is_loopback());
     let pages = pages(&observer, shown);
-    let edge = Edge::start(settings, Arc::clone(&gateway), pages, load, observer).map_err(no_start)?;
+    let edge = Edge::start(settings, Arc::clone(&gateway), pages, load, observer)
+        .map_err(|error| no_start(error).hint(ADDRESS_HINT))?;
     listening(&Bound { listeners: edge.clients().to_vec(), admin: edge.admin() });
     let save = async {
         if let Err(error) = gateway.save() {
@@ -184,7 +195,7 @@ fn create(directory: &Path) -> Result<(), Failure> {
     created.map_err(|error| {
         Failure::new(format!("can't create the data directory {}", directory.display()))
             .because(error)
-            .hint("set `data_dir` or DRAGOMAN_DATA_DIR to a place that this user may write to")
+            .hint(DATA_HINT)
     })
 }
 

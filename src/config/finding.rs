@@ -26,7 +26,7 @@ impl Severity {
 pub struct Finding {
     /// The file, or the environment variable that overrides it.
     pub file: String,
-    /// The line, from 1; 0 where there is none.
+    /// The line, from 1; 0 for a variable, or a file that can't be read.
     pub line: usize,
     /// The column in characters, from 1; 0 where there is none.
     pub column: usize,

@@ -28,14 +28,7 @@ impl Listener {
     /// Reads one `[[listener]]`.
     pub(super) fn read(table: &mut Table<'_>) -> Option<Located<Self>> {
         let address = table.need("address", bind_address);
-        let dialects = table.read("dialects", |node| node.list(known_dialect)).unwrap_or_else(all_dialects);
-        if dialects.is_empty() {
-            table.error(
-                "dialects",
-                "a listener must offer a dialect",
-                "leave `dialects` out to offer all of them",
-            );
-        }
+        let dialects = table.read("dialects", some_dialects).unwrap_or_else(all_dialects);
         let offered = |node: Node<'_>| offered_dialect(node, &dialects);
         let default_dialect = table.read("default_dialect", offered);
         let unsigned = table
@@ -45,6 +38,13 @@ impl Listener {
         let value = Self { address: address?, dialects, default_dialect, unsigned };
         Some(Located { value, place })
     }
+}
+
+fn some_dialects(node: Node<'_>) -> Option<Vec<String>> {
+    if node.value().as_array().is_some_and(|names| names.is_empty()) {
+        return node.fail("a listener must offer a dialect", "leave `dialects` out to offer all of them");
+    }
+    node.list(known_dialect)
 }
 
 fn all_dialects() -> Vec<String> {

@@ -75,7 +75,11 @@ fn read_document(table: &mut Table<'_>) -> (Settings, Places) {
     let apps = tables(table, "app", "[[app]]", App::read);
     let admin = section(table, "admin", "[admin]", Admin::read)
         .unwrap_or_else(|| Some(Located { value: Admin::loopback(), place: Place::File }));
-    let upstream = table.need("upstream", |node| node.table("[upstream]", Upstream::read));
+    if !table.has("upstream") {
+        let hint = "add an [upstream] with `kind = \"embedded\"`, or with `kind = \"http\"` and its address";
+        table.error("upstream", "nothing to send calls to: [upstream] is missing", hint);
+    }
+    let upstream = section(table, "upstream", "[upstream]", Upstream::read);
     let places = Places {
         listeners: places(&listeners),
         apps: places(&apps),

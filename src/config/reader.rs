@@ -17,7 +17,7 @@ pub type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 pub(super) enum Place {
     /// Bytes of the file.
     Span(Range<usize>),
-    /// The file as a whole.
+    /// The file as a whole; findings about it point to its start.
     File,
     /// An environment variable.
     Variable(&'static str),
@@ -85,7 +85,7 @@ impl<'a> Reader<'a> {
         errors.is_empty().then_some(document)
     }
 
-    /// All findings in the order of the file; those without a position come first.
+    /// All findings in the order of the file; those about environment variables come first.
     pub fn into_findings(self) -> Vec<Finding> {
         let mut findings = self.findings.into_inner();
         findings.sort_by_key(|finding| (finding.line, finding.column));
@@ -98,7 +98,7 @@ impl<'a> Reader<'a> {
                 let (line, column) = self.position(span.start);
                 (self.file.clone(), line, column)
             }
-            Place::File => (self.file.clone(), 0, 0),
+            Place::File => (self.file.clone(), 1, 1),
             Place::Variable(name) => ((*name).to_owned(), 0, 0),
         };
         self.findings.borrow_mut().push(Finding { file, line, column, message, hint, severity });

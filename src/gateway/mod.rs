@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{HeaderValue, RETRY_AFTER};
+use http::header::{ALLOW, HeaderValue, RETRY_AFTER};
 use http::{Request, Response};
 use thiserror::Error;
 use tokio::time::Instant;
@@ -133,7 +133,13 @@ impl Gateway {
     ) -> Response<Bytes> {
         record.refusal = Some(refusal);
         let asked = self.asked(route.operation(), Language::default());
-        self.tell(self.answering_dialect(arrival, route), &asked, problem, record)
+        let mut response = self.tell(self.answering_dialect(arrival, route), &asked, problem, record);
+        if let Route::Refused { methods, .. } = route
+            && let Some(allow) = methods.allow()
+        {
+            response.headers_mut().insert(ALLOW, allow);
+        }
+        response
     }
 
     /// The replay guard, for figures and for saving its memory at the end.

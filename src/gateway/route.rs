@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::header::CONTENT_ENCODING;
-use http::{HeaderMap, request};
+use http::{HeaderMap, HeaderValue, Method, request};
 
 use super::BuildError;
 use crate::account::{Operation, ProblemCode};
@@ -13,6 +13,27 @@ use crate::dialect::{Claim, Dialect, normalise_path};
 /// Fields by which a request asks to be taken for another one.
 const DISGUISES: [&str; 5] =
     ["x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url"];
+
+/// The methods that account routes have.
+const METHODS: [Method; 5] = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+
+/// The methods that a path takes: one bit for each of [`METHODS`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Methods(u8);
+
+impl Methods {
+    fn that(takes: impl Fn(&Method) -> bool) -> Self {
+        let bits = METHODS.iter().enumerate().filter(|(_, method)| takes(method));
+        Self(bits.fold(0, |all, (bit, _)| all | 1 << bit))
+    }
+
+    /// The value of the Allow field, which an answer of method_not_allowed must have.
+    pub fn allow(self) -> Option<HeaderValue> {
+        let names = METHODS.iter().enumerate().filter(|(bit, _)| self.0 & 1 << bit != 0);
+        let names: Vec<&str> = names.map(|(_, method)| method.as_str()).collect();
+        HeaderValue::try_from(names.join(", ")).ok().filter(|_| !names.is_empty())
+    }
+}
 
 /// What is done with a request, decided from its head alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +53,8 @@ pub enum Route {
         dialect: usize,
         /// One of not_found, method_not_allowed, not_permitted, unsupported_media_type or invalid_request.
         code: ProblemCode,
+        /// What the path takes, with method_not_allowed.
+        methods: Methods,
     },
 }
 
@@ -105,7 +128,6 @@ impl Routes {
 
     pub(super) fn route(&self, listener: usize, head: &request::Parts) -> Route {
         let nobody = self.default_dialect(listener);
-        let refused = |dialect, code| Route::Refused { dialect, code };
         if self.demo && is_forwarded(&head.headers) {
             return refused(nobody, ProblemCode::NotPermitted);
         }
@@ -122,9 +144,15 @@ impl Routes {
             }
         }
         if let Some(dialect) = wrong_method {
-            return refused(dialect, ProblemCode::MethodNotAllowed);
+            let methods = Methods::that(|method| self.takes(listener, method, &path));
+            return Route::Refused { dialect, code: ProblemCode::MethodNotAllowed, methods };
         }
         if self.may_pass(head, &path) { Route::PassThrough } else { refused(nobody, ProblemCode::NotFound) }
+    }
+
+    fn takes(&self, listener: usize, method: &Method, path: &str) -> bool {
+        let mut dialects = self.open(listener).filter_map(|index| self.dialects.get(index));
+        dialects.any(|dialect| matches!(dialect.claim(method, path), Claim::Operation(_)))
     }
 
     /// Only what the config lists, and never an account route of the upstream: offered to clients
@@ -139,13 +167,17 @@ impl Routes {
     }
 }
 
+fn refused(dialect: usize, code: ProblemCode) -> Route {
+    Route::Refused { dialect, code, methods: Methods::default() }
+}
+
 fn account(dialect: usize, operation: Operation, headers: &HeaderMap) -> Route {
     if is_disguised(headers) {
-        return Route::Refused { dialect, code: ProblemCode::InvalidRequest };
+        return refused(dialect, ProblemCode::InvalidRequest);
     }
     let plain = |value: &http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
     if !headers.get_all(CONTENT_ENCODING).iter().all(plain) {
-        return Route::Refused { dialect, code: ProblemCode::UnsupportedMediaType };
+        return refused(dialect, ProblemCode::UnsupportedMediaType);
     }
     Route::Account { dialect, operation }
 }

@@ -399,6 +399,10 @@ async fn a_request_in_disguise_is_refused() {
     assert_eq!(outcome(packed).await, Outcome::Problem(ProblemCode::UnsupportedMediaType));
     let wrong_method = request("PUT", "/api/user/login", &[], "");
     assert_eq!(outcome(wrong_method).await, Outcome::Problem(ProblemCode::MethodNotAllowed));
+    for (path, methods) in [("/api/user/login", "POST"), ("/api/user/region", "GET")] {
+        assert_eq!(bench.call(request("PUT", path, &[], "")).await.0.headers()["allow"], methods);
+    }
+    assert!(!bench.call(request("PUT", "/nowhere", &[], "")).await.0.headers().contains_key("allow"));
     let hidden = request("POST", "/api%2fuser/login", &[], "");
     assert_eq!(outcome(hidden).await, Outcome::Problem(ProblemCode::InvalidRequest));
 }

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use thiserror::Error;
 use tokio::sync::Mutex;
@@ -66,6 +66,8 @@ pub struct Floor {
     /// The highest second that was accepted, and written.
     highest: AtomicI64,
     file: Mutex<Option<Arc<File>>>,
+    /// Whether the last write failed, which is said once.
+    unwritable: AtomicBool,
     _lock: Option<File>,
 }
 
@@ -81,6 +83,7 @@ impl Floor {
             seconds: AtomicI64::new(i64::MIN),
             highest: AtomicI64::new(i64::MIN),
             file: Mutex::new(None),
+            unwritable: AtomicBool::new(false),
             _lock: lock,
         })
     }
@@ -142,10 +145,23 @@ impl Floor {
         if let Some(file) = file.as_ref() {
             let file = file.clone();
             let written = tokio::task::spawn_blocking(move || write_highest(&file, second)).await;
-            written.map_err(io::Error::other)??;
+            let written = written.map_err(io::Error::other).and_then(|written| written);
+            self.tell_change(&written);
+            written?;
         }
         self.highest.fetch_max(second, Ordering::SeqCst);
         Ok(())
+    }
+
+    fn tell_change(&self, written: &io::Result<()>) {
+        let was_unwritable = self.unwritable.swap(written.is_err(), Ordering::SeqCst);
+        match written {
+            Err(error) if !was_unwritable => {
+                tracing::error!(%error, "the replay floor can't be written: signed calls are refused until it can");
+            }
+            Ok(()) if was_unwritable => tracing::info!("the replay floor is written again"),
+            _ => {}
+        }
     }
 
     /// Saves the memory for the next start.
@@ -287,4 +303,28 @@ fn from_hexadecimal(text: &str) -> Option<String> {
     let digits = |at: usize| u8::from_str_radix(text.get(at..at + 2)?, 16).ok();
     let bytes: Option<Vec<u8>> = (0..text.len()).step_by(2).map(digits).collect();
     String::from_utf8(bytes?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_can_not_be_written_is_not_accepted_until_it_can() {
+        let directory = tempfile::tempdir().unwrap();
+        let floor = Floor::open(Some(directory.path())).unwrap();
+        floor.start("policy", Moment::from_seconds(100), 30).unwrap();
+        let path = directory.path().join(HIGHEST_FILE);
+        // Writing to a file that was opened for reading fails as a full disk does.
+        let writable = floor.file.lock().await.replace(Arc::new(File::open(&path).unwrap()));
+        for _ in 0..2 {
+            assert!(floor.accept(101).await.is_err());
+            assert!(floor.unwritable.load(Ordering::SeqCst));
+            assert_eq!(read_highest(&path).unwrap(), None);
+        }
+        *floor.file.lock().await = writable;
+        floor.accept(101).await.unwrap();
+        assert!(!floor.unwritable.load(Ordering::SeqCst));
+        assert_eq!(read_highest(&path).unwrap(), Some(101));
+    }
 }

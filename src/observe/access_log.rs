@@ -41,19 +41,27 @@ struct Waiting {
 }
 
 impl AccessLog {
-    /// Starts a writer to `output`.
+    /// Starts a writer to `output`. `lost` hears of lines that could not be written.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start(output: impl Write + Send + 'static) -> io::Result<Self> {
-        Self::with_bound(output, BOUND)
+    pub fn start(
+        output: impl Write + Send + 'static,
+        lost: impl Fn(usize) + Send + 'static,
+    ) -> io::Result<Self> {
+        Self::with_bound(output, lost, BOUND)
     }
 
-    fn with_bound(output: impl Write + Send + 'static, bound: usize) -> io::Result<Self> {
+    fn with_bound(
+        output: impl Write + Send + 'static,
+        lost: impl Fn(usize) + Send + 'static,
+        bound: usize,
+    ) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let theirs = Arc::clone(&shared);
-        let writer =
-            thread::Builder::new().name("access-log".to_owned()).spawn(move || theirs.write_out(output))?;
+        let writer = thread::Builder::new()
+            .name("access-log".to_owned())
+            .spawn(move || theirs.write_out(output, lost))?;
         Ok(Self { shared, bound, writer: Mutex::new(Some(writer)) })
     }
 
@@ -103,11 +111,19 @@ impl Shared {
         true
     }
 
-    fn write_out(&self, mut output: impl Write) {
+    fn write_out(&self, mut output: impl Write, lost: impl Fn(usize)) {
         let mut lines = Vec::new();
+        let mut broken = false;
         while self.take(&mut lines) {
-            // Nobody is left to tell when stdout is gone; the requests go on.
-            let _ = output.write_all(&lines).and_then(|()| output.flush());
+            let written = output.write_all(&lines).and_then(|()| output.flush());
+            if let Err(error) = &written {
+                lost(memchr::memchr_iter(b'\n', &lines).count());
+                // The requests go on, and one line is enough to say so.
+                if !broken {
+                    tracing::error!(%error, "the access log can't be written; its lines are lost and counted");
+                }
+            }
+            broken = written.is_err();
             lines.clear();
         }
     }
@@ -170,7 +186,7 @@ mod tests {
     #[test]
     fn closing_loses_no_line_of_any_thread() {
         let memory = Memory::default();
-        let log = AccessLog::start(memory.clone()).unwrap();
+        let log = AccessLog::start(memory.clone(), |_| ()).unwrap();
         thread::scope(|scope| {
             for thread in 0..4 {
                 let log = &log;
@@ -196,7 +212,7 @@ mod tests {
     fn a_stuck_output_holds_up_nobody_and_drops_are_told() {
         let (written, writes) = mpsc::channel();
         let (let_go, go_on) = mpsc::channel();
-        let log = AccessLog::with_bound(Gate { written, go_on }, 2_000).unwrap();
+        let log = AccessLog::with_bound(Gate { written, go_on }, |_| (), 2_000).unwrap();
         assert!(log.append(&record("first".to_owned())));
         writes.recv().unwrap();
         let kept = (0..100).filter(|id| log.append(&record(id.to_string()))).count();
@@ -207,7 +223,7 @@ mod tests {
 
     #[test]
     fn nothing_is_appended_after_the_end() {
-        let log = AccessLog::start(Memory::default()).unwrap();
+        let log = AccessLog::start(Memory::default(), |_| ()).unwrap();
         log.close();
         assert!(!log.append(&record("late".to_owned())));
     }

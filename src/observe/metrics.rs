@@ -55,7 +55,7 @@ series! {
     region_hops IntCounter "dragoman_region_hops_total" []
         "Calls sent on to another region.";
     access_log_dropped IntCounter "dragoman_access_log_dropped_lines_total" []
-        "Access-log lines dropped because the output was too slow.";
+        "Access-log lines dropped because the output was too slow or gone.";
     in_flight IntGauge "dragoman_in_flight_requests" []
         "Requests under way.";
     connections IntGauge "dragoman_connections" []

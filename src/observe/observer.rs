@@ -33,9 +33,12 @@ impl Observer {
     /// # Errors
     /// When the metrics can't be registered or the access log can't start.
     pub fn new(labels: Labels, output: impl Write + Send + 'static) -> Result<Self, ObserveError> {
+        let metrics = Metrics::new()?;
+        let dropped = metrics.series.access_log_dropped.clone();
+        let lost = move |lines| dropped.inc_by(u64::try_from(lines).unwrap_or(u64::MAX));
         Ok(Self {
-            metrics: Metrics::new()?,
-            access_log: AccessLog::start(output)?,
+            metrics,
+            access_log: AccessLog::start(output, lost)?,
             labels: ArcSwap::from_pointee(labels),
         })
     }

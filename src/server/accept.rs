@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use pingora::protocols::l4::stream::Stream;
 use pingora::protocols::{GetSocketDigest, SocketDigest};
+use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
@@ -20,6 +21,10 @@ use super::application::Application;
 use super::connection::Connection;
 use super::lifecycle::Phase;
 use super::service::Service;
+
+/// Connections that may wait to be accepted; the standard library's 128 would make a burst of clients wait
+/// a second for their next try. The system's own bound (net.core.somaxconn) may be lower.
+const BACKLOG: i32 = 4_096;
 
 /// How long accepting pauses when the process has no file handle left.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -47,8 +52,7 @@ impl Bound {
     /// When the address is taken, not this machine's, or not permitted.
     pub fn bind(address: SocketAddr, purpose: &'static str) -> Result<Self, BindError> {
         let failed = |source| BindError { address, purpose, source };
-        let listener = std::net::TcpListener::bind(address).map_err(failed)?;
-        listener.set_nonblocking(true).map_err(failed)?;
+        let listener = listen(address).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         Ok(Self { listener, address })
     }
@@ -57,6 +61,16 @@ impl Bound {
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
+}
+
+fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // Connections of a process before this one may still be ending.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
 }
 
 /// Accepts connections until the process stops. `alive` is held by everything that is served, so
@@ -152,6 +166,18 @@ mod tests {
         }
         let other: IpAddr = "2001:db8::1".parse().unwrap();
         assert_eq!(normalised(other), other);
+    }
+
+    #[test]
+    fn a_burst_of_connections_waits_to_be_accepted() {
+        let bound = Bound::bind("127.0.0.1:0".parse().unwrap(), "clients").unwrap();
+        let system: usize =
+            std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap().trim().parse().unwrap();
+        let connect =
+            |_| std::net::TcpStream::connect_timeout(&bound.address(), Duration::from_millis(900)).unwrap();
+        let burst = system.min(400);
+        let waiting: Vec<_> = (0..burst).map(connect).collect();
+        assert_eq!(waiting.len(), burst);
     }
 
     #[test]

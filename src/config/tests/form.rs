@@ -69,7 +69,8 @@ fn missing_keys_are_told_at_their_table() {
     );
     let nothing = findings("");
     let said = |message: &str| nothing.iter().any(|finding| finding.message.contains(message));
-    assert!(said("nothing to listen on") && said("`upstream` is missing"));
+    assert!(said("nothing to listen on") && said("[upstream] is missing"));
+    assert!(nothing.iter().all(|finding| (finding.line, finding.column) == (1, 1)));
 }
 
 #[test]

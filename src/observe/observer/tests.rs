@@ -133,6 +133,24 @@ fn lines_that_come_after_the_end_are_counted_as_dropped() {
 }
 
 #[test]
+fn lines_that_nobody_reads_are_counted_as_dropped() {
+    struct Gone;
+    impl Write for Gone {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let observer = Observer::new(Labels::default(), Gone).unwrap();
+    observer.record(&busy_record());
+    observer.record(&busy_record());
+    observer.close();
+    assert!(observer.metrics().render().contains("dragoman_access_log_dropped_lines_total 2"));
+}
+
+#[test]
 fn every_metric_has_help_a_type_a_prefix_and_the_suffix_of_its_type() {
     let observer = observer();
     observer.record(&busy_record());

@@ -44,9 +44,9 @@ pub fn html(entries: &[OutboxEntry]) -> String {
     page
 }
 
-/// The same as a JSON array.
+/// The same as a JSON array, on one line.
 pub fn json(entries: &[OutboxEntry]) -> String {
-    serde_json::to_string(entries).unwrap_or_else(|_| "[]".to_owned())
+    serde_json::to_string(entries).unwrap_or_else(|_| "[]".to_owned()) + "\n"
 }
 
 fn row(page: &mut String, entry: &OutboxEntry) {

@@ -19,10 +19,14 @@ const BINARY: &str = env!("CARGO_BIN_EXE_dragoman");
 /// Far above what a start takes on a busy machine.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
+/// What the tests log in with, and how all their phone numbers begin: no process may print them.
+const NEVER_PRINTED: [&str; 2] = ["a-fine-password", "13800138"];
+
 /// A directory with config, secrets and data, which outlives the processes that use it.
 pub struct House {
     directory: Arc<TempDir>,
     config: String,
+    secrets: Vec<String>,
 }
 
 impl House {
@@ -51,7 +55,9 @@ impl House {
              [limits]\nconnections_per_address = \"off\"\ncalls_per_second_per_address = \"off\"\n\n\
              [shutdown]\ndrain_delay = \"0s\"\n"
         );
+        let mut secrets = NEVER_PRINTED.map(str::to_owned).to_vec();
         for app in apps {
+            secrets.push(app.secret.clone());
             let secret = directory.path().join(format!("{}.secret", app.id));
             fs::write(&secret, &app.secret).unwrap();
             config += &format!(
@@ -61,7 +67,7 @@ impl House {
                 secret.display()
             );
         }
-        Self { directory, config }
+        Self { directory, config, secrets }
     }
 
     /// The gateway's data directory.
@@ -76,6 +82,7 @@ impl House {
         let mut command = Command::new(BINARY);
         command.arg("run").arg("-c").arg(config);
         let mut gateway = Gateway::spawn(command, self.directory.path());
+        gateway.secrets.clone_from(&self.secrets);
         gateway._directory = Some(Arc::clone(&self.directory));
         gateway
     }
@@ -99,7 +106,8 @@ pub fn backend(directory: &Path) -> Gateway {
     Gateway::spawn_without_admin(command, directory)
 }
 
-/// A running process, killed when it is dropped.
+/// A running process, killed when it is dropped; what it printed is searched for secrets then, whatever the
+/// test was about.
 pub struct Gateway {
     child: Child,
     printed: Arc<Mutex<String>>,
@@ -107,6 +115,8 @@ pub struct Gateway {
     /// Where clients connect.
     pub http: SocketAddr,
     admin: Option<SocketAddr>,
+    /// The demo's banner shows a sample password, so there are none for the demo.
+    secrets: Vec<String>,
     /// Stays as long as somebody works in it.
     _directory: Option<Arc<TempDir>>,
 }
@@ -136,8 +146,9 @@ impl Gateway {
             collect(child.stdout.take().unwrap(), &printed, sender.clone()),
             collect(child.stderr.take().unwrap(), &printed, sender),
         ];
-        let mut gateway =
-            Self { child, printed, readers, http: ([127, 0, 0, 1], 0).into(), admin: None, _directory: None };
+        let http = ([127, 0, 0, 1], 0).into();
+        let secrets = Vec::new();
+        let mut gateway = Self { child, printed, readers, http, admin: None, secrets, _directory: None };
         let deadline = Instant::now() + START_LIMIT;
         for kind in kinds {
             let address = gateway.wait_for_address(&lines, kind, deadline);
@@ -227,6 +238,14 @@ impl Drop for Gateway {
         let _ = self.child.wait();
         if thread::panicking() {
             eprintln!("--- what the process printed\n{}---", self.printed());
+            return;
+        }
+        for reader in self.readers.drain(..) {
+            reader.join().unwrap();
+        }
+        let printed = self.printed();
+        for secret in &self.secrets {
+            assert!(!printed.contains(secret.as_str()), "{secret} was printed: {printed}");
         }
     }
 }
