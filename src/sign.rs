@@ -15,6 +15,15 @@ use crate::account::Secret;
 use crate::clock::Moment;
 use crate::query::{Pair, Query};
 
+/// Where a request's members stand, and so which bytes its signature must cover.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carrier {
+    /// In the query; a body beside it says nothing.
+    Query,
+    /// In the body; a query beside it says nothing.
+    Body,
+}
+
 /// The members of a message that its signature vouches for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signed {
@@ -24,6 +33,8 @@ pub struct Signed {
     pub nonce: String,
     /// When the app says that it made the request.
     pub time: Moment,
+    /// Where they were read.
+    pub carrier: Carrier,
 }
 
 /// A secret, ready to sign with.
@@ -102,11 +113,12 @@ impl std::fmt::Debug for Signature {
     }
 }
 
-/// Every form of a message that clients are known to sign, the likeliest first. A body is signed
-/// as it was sent. Of a query, the raw text, the pairs sorted as sent, and the pairs sorted and
+/// Every form of a message that clients are known to sign, the likeliest first: of the part that the
+/// members were read from and of no other, or one signature would vouch for members that it never
+/// saw. A body is signed as it was sent. Of a query, the raw text, the pairs sorted as sent, and the pairs sorted and
 /// decoded all occur; `refresh` is also signed as JSON (an oddity of the vendor's 2019 page).
-pub fn messages<'a>(query: &'a str, body: &'a [u8], refresh: bool) -> Vec<Cow<'a, [u8]>> {
-    if !body.is_empty() {
+pub fn messages<'a>(carrier: Carrier, query: &'a str, body: &'a [u8], refresh: bool) -> Vec<Cow<'a, [u8]>> {
+    if carrier == Carrier::Body {
         return vec![Cow::Borrowed(body)];
     }
     let mut messages = vec![Cow::Borrowed(query.as_bytes())];
@@ -188,7 +200,7 @@ mod tests {
 
     fn forms(query: &str, refresh: bool) -> Vec<String> {
         let text = |message: &Cow<'_, [u8]>| String::from_utf8(message.to_vec()).unwrap();
-        messages(query, b"", refresh).iter().map(text).collect()
+        messages(Carrier::Query, query, b"{}", refresh).iter().map(text).collect()
     }
 
     #[test]

@@ -458,3 +458,18 @@ async fn chinese_clients_read_chinese() {
     let answer = bench.json(request("POST", "/v1/sessions", &chinese, "{}")).await;
     assert_eq!(answer["title"], "请求格式错误");
 }
+
+#[tokio::test]
+async fn a_signature_over_a_body_vouches_for_no_query() {
+    let refreshed = Ok((200, canonical_session()));
+    let bench = bench_with(vec![refreshed.clone(), refreshed], |_| {});
+    // Whoever overheard one signed body puts it under a query of his own, with any nonce and time.
+    let body = login_body("overheard").to_string();
+    let sign = SigningKey::new(&Secret::from(SECRET)).sign(body.as_bytes()).to_authorization();
+    for nonce in ["one", "two"] {
+        let target = format!("/api/user/refresh?rt=stolen&appid=app&ts={NOW}&nonce={nonce}&version=8");
+        let answer = bench.json(request("GET", &target, &[("authorization", &sign)], &body)).await;
+        assert_eq!(answer["error"], 406, "{answer}");
+    }
+    assert!(bench.asked().is_empty());
+}

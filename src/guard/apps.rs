@@ -76,7 +76,8 @@ impl Apps {
             return (keyed.map(|keyed| &keyed.app), Verdict::Unchecked);
         }
         let keys = keyed.map_or(std::slice::from_ref(&self.nobody), |keyed| keyed.keys.as_slice());
-        let messages = messages(request.query, request.body, request.operation == Operation::Refresh);
+        let refresh = request.operation == Operation::Refresh;
+        let messages = messages(request.signed.carrier, request.query, request.body, refresh);
         let maker = signature.map(|signature| {
             keys.iter().position(|key| messages.iter().any(|message| key.sign(message) == *signature))
         });

@@ -7,7 +7,7 @@ use super::*;
 use crate::account::Secret;
 use crate::clock::ManualClock;
 use crate::config::{Replay, ReplayKey};
-use crate::sign::SigningKey;
+use crate::sign::{Carrier, SigningKey};
 
 const START: i64 = 1_700_000_000;
 
@@ -42,8 +42,12 @@ struct Made {
 fn made_with(secret: &str, app_id: &str, nonce: &str, time: i64) -> Made {
     let body = format!(r#"{{"appid":"{app_id}","nonce":"{nonce}","ts":{time}}}"#).into_bytes();
     let authorization = SigningKey::new(&Secret::from(secret)).sign(&body).to_authorization();
-    let signed =
-        Signed { app_id: app_id.to_owned(), nonce: nonce.to_owned(), time: Moment::from_seconds(time) };
+    let signed = Signed {
+        app_id: app_id.to_owned(),
+        nonce: nonce.to_owned(),
+        time: Moment::from_seconds(time),
+        carrier: Carrier::Body,
+    };
     Made { signed, body, authorization }
 }
 
