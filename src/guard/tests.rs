@@ -220,6 +220,24 @@ async fn a_wall_clock_that_stepped_back_lets_no_old_request_in_again() {
 }
 
 #[tokio::test]
+async fn an_app_with_a_short_window_makes_nobody_forget_the_requests_of_another() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut hasty = App::new("hasty", "x");
+    (hasty.past, hasty.future) = (std::time::Duration::from_secs(5), std::time::Duration::ZERO);
+    let apps = vec![app(), hasty];
+    let before = bench_of(apps.clone(), Some(directory.path()), START);
+    // Both stand in the bucket of one second, which the hasty app's request opens.
+    assert_eq!(before.code(&made_with("x", "hasty", "first", START)).await, None);
+    let request = made("n", START);
+    assert_eq!(before.code(&request).await, None);
+    before.guards.replay().save(before.clock.now()).unwrap();
+    drop(before);
+    // Loading forgets what is over by the clock of the guard.
+    let after = bench_of(apps, Some(directory.path()), START + 200);
+    assert_eq!(after.reason(&request).await, Some("seen"));
+}
+
+#[tokio::test]
 async fn a_clock_that_stepped_back_between_runs_raises_the_floor() {
     let directory = tempfile::tempdir().unwrap();
     let before = bench_of(vec![app()], Some(directory.path()), START);
