@@ -238,6 +238,19 @@ async fn an_app_with_a_short_window_makes_nobody_forget_the_requests_of_another(
 }
 
 #[tokio::test]
+async fn a_floor_that_a_new_policy_raised_outlives_a_crash() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut lax = app();
+    lax.replay = Mode::Off;
+    let before = bench_of(vec![lax], Some(directory.path()), START);
+    assert_eq!(before.code(&made("n", START)).await, None);
+    drop(before);
+    drop(bench_of(vec![app()], Some(directory.path()), START + 1));
+    let again = bench_of(vec![app()], Some(directory.path()), START + 2);
+    assert_eq!(again.reason(&made("n", START)).await, Some("below_floor"));
+}
+
+#[tokio::test]
 async fn a_clock_that_stepped_back_between_runs_raises_the_floor() {
     let directory = tempfile::tempdir().unwrap();
     let before = bench_of(vec![app()], Some(directory.path()), START);
