@@ -191,6 +191,15 @@ fn is_normal(path: &str) -> bool {
     path == "/" || (!path.is_empty() && !after_slash)
 }
 
+/// What a careless server could take a normalised path for: it may undo escapes twice, end the path at
+/// an escaped question mark, drop dots and spaces at the end of a name, and ignore case.
+pub fn careless_path(path: &str) -> String {
+    let again = query::percent_decode(path, false).unwrap_or(path.into());
+    let names = again.split('?').next().unwrap_or_default().split('/');
+    let names = names.map(|name| name.trim_end_matches(['.', ' '])).filter(|name| !name.is_empty());
+    names.fold(String::new(), |path, name| path + "/" + name).to_ascii_lowercase()
+}
+
 /// An answer with a body that must not be stored by anyone.
 fn answer(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(body));
