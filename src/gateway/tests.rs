@@ -479,3 +479,15 @@ async fn a_signature_over_a_body_vouches_for_no_query() {
     }
     assert!(bench.asked().is_empty());
 }
+
+#[tokio::test]
+async fn a_caller_can_not_send_the_backend_one_extension_twice() {
+    let bench = bench(vec![Ok((201, canonical_session()))]);
+    let sent = r#"{"username":"a","password":"b","x":1,"extensions":{"canonical":{"x":2}}}"#;
+    let fields = [("content-type", "application/json")];
+    let (answer, _) = bench.call(request("POST", "/v1/sessions", &fields, sent)).await;
+    assert_eq!(answer.status(), 201);
+    let asked = bench.asked().remove(0);
+    let text = String::from_utf8(asked.body().to_vec()).unwrap();
+    assert_eq!(text.matches("\"x\":").count(), 1, "{text}");
+}

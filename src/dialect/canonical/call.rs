@@ -408,16 +408,10 @@ pub(super) fn write_extensions(body: &mut ObjectWriter, extensions: &Extensions)
     if extensions.is_empty() {
         return;
     }
-    let mut dialects: Vec<&str> = Vec::new();
-    for extension in extensions.iter() {
-        if !dialects.contains(&extension.dialect.as_str()) {
-            dialects.push(&extension.dialect);
-        }
-    }
     body.object("extensions", |object| {
-        for dialect in dialects {
+        for (dialect, group) in extensions.by_dialect() {
             object.object(dialect, |paths| {
-                for extension in extensions.of(dialect) {
+                for extension in group {
                     paths.raw(&extension.path, &extension.json);
                 }
             });
