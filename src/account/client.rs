@@ -40,10 +40,14 @@ impl Extensions {
     /// Keeps a member, unless its name says that it is a secret.
     pub fn keep(&mut self, dialect: &str, path: impl Into<String>, json: impl Into<String>) {
         let path = path.into();
-        let secret = |part: &str| SECRET_NAMES.iter().any(|name| part.eq_ignore_ascii_case(name));
-        if !path.split('.').any(secret) {
+        if !path.split('.').any(Self::is_secret) {
             self.0.push(Extension { dialect: dialect.to_owned(), path, json: json.into() });
         }
+    }
+
+    /// Whether a member of that name never travels, however deep it stands.
+    pub fn is_secret(name: &str) -> bool {
+        SECRET_NAMES.iter().any(|secret| name.eq_ignore_ascii_case(secret))
     }
 
     /// All of them, in order.

@@ -10,7 +10,7 @@ use crate::account::{
 };
 use crate::clock::Moment;
 use crate::config::UpstreamApp;
-use crate::dialect::{Proof, Reading, Sending, Signed, Understood, bearer_token};
+use crate::dialect::{Proof, Reading, Sending, Signed, Understood, bearer_token, keep};
 use crate::json::{self, Object, ObjectWriter, Value};
 use crate::query::{Query, QueryWriter};
 use crate::sign::{Carrier, SigningKey};
@@ -102,8 +102,10 @@ fn read_body(
         _ => call.password = Some(secret(members, "password", "password")?),
     }
     call.client.platform = text("os").map(str::to_lowercase);
-    for member in members.iter().filter(|member| !KNOWN_MEMBERS.contains(&member.name.as_ref())) {
-        call.extensions.keep(super::NAME, member.name.as_ref(), member.raw);
+    // A name with a dot would be taken for a place within an object, `user.apikey` say.
+    let unknown = |name: &str| !KNOWN_MEMBERS.contains(&name) && !name.contains('.');
+    for member in members.iter().filter(|member| unknown(&member.name)) {
+        keep(&mut call.extensions, super::NAME, member.name.as_ref(), member);
     }
     Ok(Understood { call, proof: Proof::Signature(signed) })
 }
