@@ -134,18 +134,22 @@ pub fn messages<'a>(carrier: Carrier, query: &'a str, body: &'a [u8], refresh: b
     messages
 }
 
-/// The two sorted forms, unless one text could then stand for two queries: a name twice, `&` in a
-/// value, `&` or `=` in a name.
-fn sorted_pairs(pairs: &Query<'_>) -> Option<[String; 2]> {
+/// The sorted forms, as sent and decoded, unless one text could then stand for two queries: a name
+/// twice, `&` in a value, `&` or `=` in a name. The decoded one also not where what makes the
+/// request unique could be decoded once more: read as sent, the same text is another nonce.
+fn sorted_pairs(pairs: &Query<'_>) -> Option<Vec<String>> {
     let mut sorted: Vec<&Pair<'_>> = pairs.iter().collect();
     sorted.sort_by(|a, b| a.name.cmp(&b.name));
     let ambiguous = |pair: &&Pair<'_>| pair.value.contains('&') || pair.name.contains(['&', '=']);
     if pairs.has_duplicates() || sorted.iter().any(ambiguous) {
         return None;
     }
-    let decoded: Vec<String> = sorted.iter().map(|pair| format!("{}={}", pair.name, pair.value)).collect();
     let as_sent: Vec<&str> = sorted.iter().map(|pair| pair.raw).collect();
-    Some([decoded.join("&"), as_sent.join("&")])
+    let decoded: Vec<String> = sorted.iter().map(|pair| format!("{}={}", pair.name, pair.value)).collect();
+    let unique = |pair: &&Pair<'_>| matches!(pair.name.as_ref(), "appid" | "nonce" | "ts");
+    let decodes_again = sorted.iter().filter(|pair| unique(pair)).any(|pair| pair.value.contains(['%', '+']));
+    let decoded = (!decodes_again).then(|| decoded.join("&"));
+    Some(decoded.into_iter().chain([as_sent.join("&")]).collect())
 }
 
 /// Compact JSON of the pairs in their order, `ts` and `version` as numbers, without `grantType`.
@@ -221,6 +225,17 @@ mod tests {
         for query in ["a=1&a=2", "a=1%26b=2", "a%3Db=1", "a%26b=1"] {
             assert_eq!(forms(query, false), [query], "{query}");
         }
+    }
+
+    #[test]
+    fn a_text_signed_as_sent_is_not_the_decoded_form_of_another_nonce() {
+        for (sent, alias) in [("x%2By", "x%252By"), ("x+y", "x%2By"), ("%41", "%2541")] {
+            let signed = format!("appid=a&nonce={sent}&ts=1");
+            assert!(forms(&signed, false).contains(&signed));
+            assert!(!forms(&format!("appid=a&nonce={alias}&ts=1"), false).contains(&signed), "{alias}");
+        }
+        let decoded = "appid=a&nonce=n&phone=+86&ts=1".to_owned();
+        assert!(forms("appid=a&nonce=n&phone=%2B86&ts=1", false).contains(&decoded));
     }
 
     #[test]
