@@ -15,6 +15,15 @@ use crate::account::Secret;
 use crate::clock::Moment;
 use crate::query::{Pair, Query};
 
+/// Where a request's members stand, and so which bytes its signature must cover.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carrier {
+    /// In the query; a body beside it says nothing.
+    Query,
+    /// In the body; a query beside it says nothing.
+    Body,
+}
+
 /// The members of a message that its signature vouches for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signed {
@@ -24,6 +33,8 @@ pub struct Signed {
     pub nonce: String,
     /// When the app says that it made the request.
     pub time: Moment,
+    /// Where they were read.
+    pub carrier: Carrier,
 }
 
 /// A secret, ready to sign with.
@@ -102,11 +113,12 @@ impl std::fmt::Debug for Signature {
     }
 }
 
-/// Every form of a message that clients are known to sign, the likeliest first. A body is signed
-/// as it was sent. Of a query, the raw text, the pairs sorted as sent, and the pairs sorted and
+/// Every form of a message that clients are known to sign, the likeliest first: of the part that the
+/// members were read from and of no other, or one signature would vouch for members that it never
+/// saw. A body is signed as it was sent. Of a query, the raw text, the pairs sorted as sent, and the pairs sorted and
 /// decoded all occur; `refresh` is also signed as JSON (an oddity of the vendor's 2019 page).
-pub fn messages<'a>(query: &'a str, body: &'a [u8], refresh: bool) -> Vec<Cow<'a, [u8]>> {
-    if !body.is_empty() {
+pub fn messages<'a>(carrier: Carrier, query: &'a str, body: &'a [u8], refresh: bool) -> Vec<Cow<'a, [u8]>> {
+    if carrier == Carrier::Body {
         return vec![Cow::Borrowed(body)];
     }
     let mut messages = vec![Cow::Borrowed(query.as_bytes())];
@@ -122,18 +134,22 @@ pub fn messages<'a>(query: &'a str, body: &'a [u8], refresh: bool) -> Vec<Cow<'a
     messages
 }
 
-/// The two sorted forms, unless one text could then stand for two queries: a name twice, `&` in a
-/// value, `&` or `=` in a name.
-fn sorted_pairs(pairs: &Query<'_>) -> Option<[String; 2]> {
+/// The sorted forms, as sent and decoded, unless one text could then stand for two queries: a name
+/// twice, `&` in a value, `&` or `=` in a name. The decoded one also not where what makes the
+/// request unique could be decoded once more: read as sent, the same text is another nonce.
+fn sorted_pairs(pairs: &Query<'_>) -> Option<Vec<String>> {
     let mut sorted: Vec<&Pair<'_>> = pairs.iter().collect();
     sorted.sort_by(|a, b| a.name.cmp(&b.name));
     let ambiguous = |pair: &&Pair<'_>| pair.value.contains('&') || pair.name.contains(['&', '=']);
     if pairs.has_duplicates() || sorted.iter().any(ambiguous) {
         return None;
     }
-    let decoded: Vec<String> = sorted.iter().map(|pair| format!("{}={}", pair.name, pair.value)).collect();
     let as_sent: Vec<&str> = sorted.iter().map(|pair| pair.raw).collect();
-    Some([decoded.join("&"), as_sent.join("&")])
+    let decoded: Vec<String> = sorted.iter().map(|pair| format!("{}={}", pair.name, pair.value)).collect();
+    let unique = |pair: &&Pair<'_>| matches!(pair.name.as_ref(), "appid" | "nonce" | "ts");
+    let decodes_again = sorted.iter().filter(|pair| unique(pair)).any(|pair| pair.value.contains(['%', '+']));
+    let decoded = (!decodes_again).then(|| decoded.join("&"));
+    Some(decoded.into_iter().chain([as_sent.join("&")]).collect())
 }
 
 /// Compact JSON of the pairs in their order, `ts` and `version` as numbers, without `grantType`.
@@ -188,7 +204,7 @@ mod tests {
 
     fn forms(query: &str, refresh: bool) -> Vec<String> {
         let text = |message: &Cow<'_, [u8]>| String::from_utf8(message.to_vec()).unwrap();
-        messages(query, b"", refresh).iter().map(text).collect()
+        messages(Carrier::Query, query, b"{}", refresh).iter().map(text).collect()
     }
 
     #[test]
@@ -209,6 +225,17 @@ mod tests {
         for query in ["a=1&a=2", "a=1%26b=2", "a%3Db=1", "a%26b=1"] {
             assert_eq!(forms(query, false), [query], "{query}");
         }
+    }
+
+    #[test]
+    fn a_text_signed_as_sent_is_not_the_decoded_form_of_another_nonce() {
+        for (sent, alias) in [("x%2By", "x%252By"), ("x+y", "x%2By"), ("%41", "%2541")] {
+            let signed = format!("appid=a&nonce={sent}&ts=1");
+            assert!(forms(&signed, false).contains(&signed));
+            assert!(!forms(&format!("appid=a&nonce={alias}&ts=1"), false).contains(&signed), "{alias}");
+        }
+        let decoded = "appid=a&nonce=n&phone=+86&ts=1".to_owned();
+        assert!(forms("appid=a&nonce=n&phone=%2B86&ts=1", false).contains(&decoded));
     }
 
     #[test]

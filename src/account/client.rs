@@ -1,5 +1,7 @@
 //! Who calls, and what travels beside the model.
 
+use std::collections::{HashMap, HashSet};
+
 /// The caller, as the gateway knows it: what it verified or read from the wire, never a
 /// member that the caller gave that name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -38,15 +40,39 @@ impl Extensions {
     /// Keeps a member, unless its name says that it is a secret.
     pub fn keep(&mut self, dialect: &str, path: impl Into<String>, json: impl Into<String>) {
         let path = path.into();
-        let secret = |part: &str| SECRET_NAMES.iter().any(|name| part.eq_ignore_ascii_case(name));
-        if !path.split('.').any(secret) {
+        if !path.split('.').any(Self::is_secret) {
             self.0.push(Extension { dialect: dialect.to_owned(), path, json: json.into() });
         }
+    }
+
+    /// Whether a member of that name never travels, however deep it stands.
+    pub fn is_secret(name: &str) -> bool {
+        SECRET_NAMES.iter().any(|secret| name.eq_ignore_ascii_case(secret))
     }
 
     /// All of them, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Extension> {
         self.0.iter()
+    }
+
+    /// All of them by dialect, in the order in which the dialects came first; of two at one place the
+    /// first. Linear, however many dialects a caller makes up.
+    pub fn by_dialect(&self) -> Vec<(&str, Vec<&Extension>)> {
+        let mut groups: Vec<(&str, Vec<&Extension>)> = Vec::new();
+        let mut places: HashMap<&str, usize> = HashMap::new();
+        let mut seen: HashSet<(&str, &str)> = HashSet::new();
+        for extension in &self.0 {
+            let dialect = extension.dialect.as_str();
+            if !seen.insert((dialect, extension.path.as_str())) {
+                continue;
+            }
+            let place = *places.entry(dialect).or_insert(groups.len());
+            match groups.get_mut(place) {
+                Some((_, group)) => group.push(extension),
+                None => groups.push((dialect, vec![extension])),
+            }
+        }
+        groups
     }
 
     /// Those of one dialect, in order.
@@ -77,6 +103,20 @@ impl Extensions {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn groups_keep_their_order_and_hold_no_place_twice() {
+        let mut extensions = Extensions::default();
+        for (dialect, path, json) in [("b", "x", "1"), ("a", "x", "2"), ("b", "y", "3"), ("b", "x", "4")] {
+            extensions.keep(dialect, path, json);
+        }
+        let groups: Vec<(&str, Vec<&str>)> = extensions
+            .by_dialect()
+            .into_iter()
+            .map(|(dialect, group)| (dialect, group.iter().map(|one| one.json.as_str()).collect()))
+            .collect();
+        assert_eq!(groups, [("b", vec!["1", "3"]), ("a", vec!["2"])]);
+    }
 
     #[test]
     fn secrets_are_never_kept() {

@@ -175,9 +175,11 @@ impl Email {
         &self.0
     }
 
-    /// The form in which two spellings of one address compare equal: all lower case.
+    /// The form in which two spellings of one address compare equal: ASCII in lower case. Beyond ASCII
+    /// different letters share a lower case (`K`, the Kelvin sign, and `k`), and the mailboxes of
+    /// different people a key.
     pub fn comparison_key(&self) -> String {
-        self.0.to_lowercase()
+        self.0.to_ascii_lowercase()
     }
 }
 
@@ -282,6 +284,13 @@ mod tests {
         assert_eq!(format!("{phone:?}"), "+86*****01");
         let email = Email::parse("Alice@Example.COM").unwrap();
         assert_eq!(format!("{email:?}"), "A***@example.com");
+    }
+
+    #[test]
+    fn addresses_compare_without_case_and_letters_that_only_look_alike_stay_apart() {
+        let key = |text: &str| Email::parse(text).unwrap().comparison_key();
+        assert_eq!(key("Mike@Example.com"), key("mike@example.COM"));
+        assert_ne!(key("mi\u{212a}e@example.com"), key("mike@example.com"));
     }
 
     #[test]

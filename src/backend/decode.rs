@@ -3,8 +3,8 @@
 
 use super::json::Json;
 use crate::account::{
-    Call, Captcha, Channel, Email, Federated, NotAPhone, Operation, PasswordForm, Phone, Problem, Purpose,
-    Secret, Verification,
+    Call, Captcha, Channel, Email, Extensions, Federated, NotAPhone, Operation, PasswordForm, Phone, Problem,
+    Purpose, Secret, Verification,
 };
 
 /// Characters that any text may have, where nothing smaller is said.
@@ -268,16 +268,9 @@ fn without_secrets(value: &Json) -> Json {
     match value {
         Json::Array(items) => Json::Array(items.iter().map(without_secrets).collect()),
         Json::Object(members) => {
-            let open = members.iter().filter(|(name, _)| !is_secret(name));
+            let open = members.iter().filter(|(name, _)| !Extensions::is_secret(name));
             Json::Object(open.map(|(name, value)| (name.clone(), without_secrets(value))).collect())
         }
         other => other.clone(),
     }
-}
-
-/// Asks the model whether a member of that name travels.
-fn is_secret(name: &str) -> bool {
-    let mut kept = crate::account::Extensions::default();
-    kept.keep("", name, "");
-    kept.is_empty()
 }

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::Failure;
 use super::message::{Bytes, Message};
-use crate::sign::{Signature, SigningKey, messages};
+use crate::sign::{Carrier, Signature, SigningKey, messages};
 
 const EXAMPLES: &str = r#"Exit code 0 means that the Sign holds, 1 that it does not. Time and nonce are not looked at.
 
@@ -40,9 +40,9 @@ impl Verify {
         let key = SigningKey::new(&self.message.secret()?);
         let holds = match self.message.bytes()? {
             Bytes::Body(body) => key.sign(&body) == signature,
-            Bytes::Query(query) => {
-                messages(&query, b"", self.refresh).iter().any(|message| key.sign(message) == signature)
-            }
+            Bytes::Query(query) => messages(Carrier::Query, &query, b"", self.refresh)
+                .iter()
+                .any(|message| key.sign(message) == signature),
         };
         if holds {
             writeln!(out, "the Sign holds")?;

@@ -18,7 +18,8 @@ const METHODS: [(&str, Method); 7] = [
 /// Requests that pass as they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PassThrough {
-    /// The methods; all when empty.
+    /// The methods; GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS when empty. Others never pass: a TRACE
+    /// shows the client what the gateway tells the backend, its secret too.
     pub methods: Vec<Method>,
     /// What the normalised path must begin with: whole segments, such as `/api/devices`.
     pub prefix: String,
@@ -30,7 +31,8 @@ impl PassThrough {
         let prefix = self.prefix.trim_end_matches('/');
         let rest = path.strip_prefix(prefix);
         let within = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        within && (self.methods.is_empty() || self.methods.contains(method))
+        let known = METHODS.iter().any(|(_, known)| known == method);
+        within && known && (self.methods.is_empty() || self.methods.contains(method))
     }
 
     /// Reads one `[[pass_through]]`.

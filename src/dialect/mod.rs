@@ -11,9 +11,10 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode, request};
 
-use crate::account::{Call, Country, Operation, Problem, ProblemCode, Reply};
+use crate::account::{Call, Country, Extensions, Operation, Problem, ProblemCode, Reply};
 use crate::clock::Moment;
 use crate::config::UpstreamApp;
+use crate::json::{Member, Value};
 use crate::query;
 
 pub use crate::sign::Signed;
@@ -189,6 +190,64 @@ fn is_normal(path: &str) -> bool {
         }
     }
     path == "/" || (!path.is_empty() && !after_slash)
+}
+
+/// What a careless server could take a normalised path for: it may undo escapes twice, end the path at
+/// an escaped question mark, drop dots and spaces at the end of a name, and ignore case.
+pub fn careless_path(path: &str) -> String {
+    let again = query::percent_decode(path, false).unwrap_or(path.into());
+    let names = again.split('?').next().unwrap_or_default().split('/');
+    let names = names.map(|name| name.trim_end_matches(['.', ' '])).filter(|name| !name.is_empty());
+    names.fold(String::new(), |path, name| path + "/" + name).to_ascii_lowercase()
+}
+
+/// Keeps a member that the model does not name, exactly as it was read unless a secret stands within.
+fn keep(extensions: &mut Extensions, dialect: &str, path: impl Into<String>, member: &Member<'_>) {
+    if !holds_secret(&member.value) {
+        return extensions.keep(dialect, path, member.raw);
+    }
+    let mut json = String::new();
+    write_without_secrets(&member.value, &mut json);
+    extensions.keep(dialect, path, json);
+}
+
+fn holds_secret(value: &Value<'_>) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(holds_secret),
+        Value::Object(object) => {
+            object.iter().any(|member| Extensions::is_secret(&member.name) || holds_secret(&member.value))
+        }
+        _ => false,
+    }
+}
+
+fn write_without_secrets(value: &Value<'_>, json: &mut String) {
+    let comma = |json: &mut String, index| json.push_str(if index > 0 { "," } else { "" });
+    match value {
+        Value::Array(items) => {
+            json.push('[');
+            for (index, item) in items.iter().enumerate() {
+                comma(json, index);
+                write_without_secrets(item, json);
+            }
+            json.push(']');
+        }
+        Value::Object(object) => {
+            json.push('{');
+            let open = object.iter().filter(|member| !Extensions::is_secret(&member.name));
+            for (index, member) in open.enumerate() {
+                comma(json, index);
+                json.push_str(&serde_json::Value::from(member.name.as_ref()).to_string());
+                json.push(':');
+                write_without_secrets(&member.value, json);
+            }
+            json.push('}');
+        }
+        Value::String(text) => json.push_str(&serde_json::Value::from(text.as_ref()).to_string()),
+        Value::Number(text) => json.push_str(text),
+        Value::Bool(truth) => json.push_str(if *truth { "true" } else { "false" }),
+        Value::Null => json.push_str("null"),
+    }
 }
 
 /// An answer with a body that must not be stored by anyone.

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Method, request};
 use super::BuildError;
 use crate::account::{Operation, ProblemCode};
 use crate::config::{PassThrough, Settings};
-use crate::dialect::{Claim, Dialect, normalise_path};
+use crate::dialect::{Claim, Dialect, careless_path, normalise_path};
 
 /// Fields by which a request asks to be taken for another one.
 const DISGUISES: [&str; 5] =
@@ -155,14 +155,14 @@ impl Routes {
         dialects.any(|dialect| matches!(dialect.claim(method, path), Claim::Operation(_)))
     }
 
-    /// Only what the config lists, and never an account route of the upstream: offered to clients
-    /// or not, those go through the guards.
+    /// Only what the config lists, and never what the upstream could take for an account route of its
+    /// own: offered to clients or not, those go through the guards.
     fn may_pass(&self, head: &request::Parts, path: &str) -> bool {
         let listed = self.pass_through.iter().any(|rule| rule.covers(&head.method, path));
-        let guarded = self
-            .dialects
-            .get(self.upstream_dialect)
-            .is_none_or(|dialect| dialect.claim(&head.method, path) != Claim::Foreign);
+        let guarded = self.dialects.get(self.upstream_dialect).is_none_or(|dialect| {
+            let claims = |path: &str| dialect.claim(&head.method, path) != Claim::Foreign;
+            claims(path) || claims(&careless_path(path))
+        });
         listed && !guarded && !is_disguised(&head.headers)
     }
 }

@@ -1,5 +1,6 @@
 //! The apps that sign, and whether a signature is one of theirs.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::SignedRequest;
@@ -48,6 +49,8 @@ pub struct Apps {
     apps: HashMap<String, Keyed>,
     /// Signs for unknown apps, so that they cost what a wrong signature costs.
     nobody: SigningKey,
+    /// How many keys every wrong signature is tried with: as many as the app with the most has.
+    tries: usize,
 }
 
 impl Apps {
@@ -57,12 +60,24 @@ impl Apps {
             let keys = app.secrets.iter().map(SigningKey::new).collect();
             (app.id.clone(), Keyed { app, keys })
         };
-        Self { apps: apps.into_iter().map(keyed).collect(), nobody: SigningKey::new(&Secret::default()) }
+        let apps: HashMap<String, Keyed> = apps.into_iter().map(keyed).collect();
+        let tries = apps.values().map(|keyed| keyed.keys.len()).max().unwrap_or(1);
+        Self { apps, nobody: SigningKey::new(&Secret::default()), tries }
     }
 
     /// All apps, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &App> {
         self.apps.values().map(|keyed| &keyed.app)
+    }
+
+    /// Tries the keys that an app lacks, so that the time does not tell whether there is one and how
+    /// many secrets it has.
+    fn waste(&self, signature: &Signature, messages: &[Cow<'_, [u8]>], tried: usize) {
+        for _ in tried..self.tries {
+            for message in messages {
+                std::hint::black_box(self.nobody.sign(message) == *signature);
+            }
+        }
     }
 
     /// Checks a request's signature against every form of the message that clients sign.
@@ -75,11 +90,15 @@ impl Apps {
         if keyed.is_some_and(|keyed| keyed.app.signature == Mode::Off) {
             return (keyed.map(|keyed| &keyed.app), Verdict::Unchecked);
         }
-        let keys = keyed.map_or(std::slice::from_ref(&self.nobody), |keyed| keyed.keys.as_slice());
-        let messages = messages(request.query, request.body, request.operation == Operation::Refresh);
+        let keys = keyed.map_or(&[][..], |keyed| keyed.keys.as_slice());
+        let refresh = request.operation == Operation::Refresh;
+        let messages = messages(request.signed.carrier, request.query, request.body, refresh);
         let maker = signature.map(|signature| {
             keys.iter().position(|key| messages.iter().any(|message| key.sign(message) == *signature))
         });
+        if let (Some(signature), Some(None)) = (signature, maker) {
+            self.waste(signature, &messages, keys.len());
+        }
         let verdict = match maker {
             None => Verdict::Unreadable,
             Some(None) => Verdict::Wrong,

@@ -107,13 +107,18 @@ impl Floor {
         let past_policy = fs::read_to_string(directory.join(POLICY_FILE)).ok();
         let known_past =
             past_policy.as_deref() == Some(policy) || (past_policy.is_none() && highest.is_none());
+        let file = open_highest(&directory.join(HIGHEST_FILE))?;
         if !known_past {
-            // Times that were not remembered, or no longer, may be asked for now.
+            // Times that were not remembered, or no longer, may be asked for now. Written down before
+            // the policy is, since only now does the difference of the two tell.
+            let doubtful = now.seconds().saturating_add(future);
+            if highest.is_none_or(|highest| highest < doubtful) {
+                write_highest(&file, doubtful).map_err(failure(&directory.join(HIGHEST_FILE)))?;
+                self.highest.store(doubtful, Ordering::SeqCst);
+            }
             self.raise_to_highest();
-            self.raise(now.seconds().saturating_add(future));
         }
         write_whole(&directory.join(POLICY_FILE), policy.as_bytes())?;
-        let file = open_highest(&directory.join(HIGHEST_FILE))?;
         *self.file.try_lock().map_err(|_| FloorError::InUse { path: directory.join(LOCK_FILE) })? =
             Some(Arc::new(file));
         Ok(kept.map(|memory| memory.kept))

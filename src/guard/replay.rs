@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::hash::Hasher;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use siphasher::sip128::{Hasher128, SipHasher24};
 
@@ -71,6 +72,9 @@ pub struct ReplayGuard {
     shares: HashMap<String, Arc<AppShare>>,
     key: [u8; 16],
     bound: usize,
+    /// Seconds from a request's time until no app's window reaches it. One number for all, since the
+    /// entries of one second are forgotten together.
+    lifetime: i64,
     /// The latest wall-clock time seen, in milliseconds.
     latest: AtomicI64,
 }
@@ -93,6 +97,7 @@ impl ReplayGuard {
             shares: apps.iter().map(share).collect(),
             key: [0; 16],
             bound: bounds.entries,
+            lifetime: longest_window(apps).saturating_add(SLACK_SECONDS),
             latest: AtomicI64::new(now.millis()),
         };
         match guard.floor.start(&policy(apps), now, longest_future(apps))? {
@@ -123,12 +128,11 @@ impl ReplayGuard {
             return Err(ReplayRefusal::BelowFloor);
         }
         let share = self.shares.get(&app.id).cloned().ok_or(ReplayRefusal::Full(StoreError::AppFull))?;
-        let window = i64::try_from((app.past + app.future).as_secs()).unwrap_or(i64::MAX);
         let entry = Entry {
             app: share,
             second,
             digest: self.digest(app, signed, signature),
-            until: signed.time.plus_seconds(window.saturating_add(SLACK_SECONDS)),
+            until: signed.time.plus_seconds(self.lifetime),
         };
         let receipt = match self.store.remember(entry, now).await {
             Ok(Remembered::New(receipt)) => receipt,
@@ -211,6 +215,15 @@ fn policy(apps: &[App]) -> String {
 }
 
 fn longest_future(apps: &[App]) -> i64 {
-    let longest = apps.iter().map(|app| app.future.as_secs()).max().unwrap_or(0);
-    i64::try_from(longest).unwrap_or(i64::MAX)
+    longest(apps.iter().map(|app| app.future))
+}
+
+fn longest_window(apps: &[App]) -> i64 {
+    longest(apps.iter().map(|app| app.past.saturating_add(app.future)))
+}
+
+/// In seconds, rounded up.
+fn longest(spans: impl Iterator<Item = Duration>) -> i64 {
+    let longest = spans.max().unwrap_or_default();
+    i64::try_from(longest.as_millis().div_ceil(1000)).unwrap_or(i64::MAX)
 }

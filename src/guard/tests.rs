@@ -7,7 +7,7 @@ use super::*;
 use crate::account::Secret;
 use crate::clock::ManualClock;
 use crate::config::{Replay, ReplayKey};
-use crate::sign::SigningKey;
+use crate::sign::{Carrier, SigningKey};
 
 const START: i64 = 1_700_000_000;
 
@@ -42,8 +42,12 @@ struct Made {
 fn made_with(secret: &str, app_id: &str, nonce: &str, time: i64) -> Made {
     let body = format!(r#"{{"appid":"{app_id}","nonce":"{nonce}","ts":{time}}}"#).into_bytes();
     let authorization = SigningKey::new(&Secret::from(secret)).sign(&body).to_authorization();
-    let signed =
-        Signed { app_id: app_id.to_owned(), nonce: nonce.to_owned(), time: Moment::from_seconds(time) };
+    let signed = Signed {
+        app_id: app_id.to_owned(),
+        nonce: nonce.to_owned(),
+        time: Moment::from_seconds(time),
+        carrier: Carrier::Body,
+    };
     Made { signed, body, authorization }
 }
 
@@ -213,6 +217,37 @@ async fn a_wall_clock_that_stepped_back_lets_no_old_request_in_again() {
         assert_eq!(bench.reason(&made("other", time)).await, Some("below_floor"));
     }
     assert!(bench.code(&request).await.is_some());
+}
+
+#[tokio::test]
+async fn an_app_with_a_short_window_makes_nobody_forget_the_requests_of_another() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut hasty = App::new("hasty", "x");
+    (hasty.past, hasty.future) = (std::time::Duration::from_secs(5), std::time::Duration::ZERO);
+    let apps = vec![app(), hasty];
+    let before = bench_of(apps.clone(), Some(directory.path()), START);
+    // Both stand in the bucket of one second, which the hasty app's request opens.
+    assert_eq!(before.code(&made_with("x", "hasty", "first", START)).await, None);
+    let request = made("n", START);
+    assert_eq!(before.code(&request).await, None);
+    before.guards.replay().save(before.clock.now()).unwrap();
+    drop(before);
+    // Loading forgets what is over by the clock of the guard.
+    let after = bench_of(apps, Some(directory.path()), START + 200);
+    assert_eq!(after.reason(&request).await, Some("seen"));
+}
+
+#[tokio::test]
+async fn a_floor_that_a_new_policy_raised_outlives_a_crash() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut lax = app();
+    lax.replay = Mode::Off;
+    let before = bench_of(vec![lax], Some(directory.path()), START);
+    assert_eq!(before.code(&made("n", START)).await, None);
+    drop(before);
+    drop(bench_of(vec![app()], Some(directory.path()), START + 1));
+    let again = bench_of(vec![app()], Some(directory.path()), START + 2);
+    assert_eq!(again.reason(&made("n", START)).await, Some("below_floor"));
 }
 
 #[tokio::test]

@@ -12,6 +12,10 @@ use crate::config::{Log, LogFormat};
 /// Pingora tells every lost connection at a level that would drown the rest.
 const QUIET: &str = "pingora=warn,pingora_core=warn,pingora_proxy=warn,pingora_pool=warn";
 
+/// Below this level Pingora tells whole request heads, tokens and the backend's secret among them: no
+/// `RUST_LOG` goes there.
+const DISCREET: &str = "pingora=info,pingora_core=info,pingora_proxy=info,pingora_pool=info";
+
 /// Why the diagnostic log can't start.
 #[derive(Debug, Error)]
 pub enum StartLogError {
@@ -41,7 +45,10 @@ pub fn start_log(log: &Log, rust_log: Option<&str>) -> Result<(), StartLogError>
 
 fn directives(log: &Log, rust_log: Option<&str>) -> String {
     match rust_log.filter(|filter| !filter.trim().is_empty()) {
-        Some(filter) => filter.to_owned(),
+        Some(filter) => {
+            let own = filter.split(',').filter(|directive| !directive.trim_start().starts_with("pingora"));
+            own.chain([DISCREET]).collect::<Vec<_>>().join(",")
+        }
         None => format!("{},{QUIET}", log.level.name()),
     }
 }
@@ -56,7 +63,16 @@ mod tests {
         let log = Log { level: LogLevel::Debug, format: LogFormat::Text };
         assert_eq!(directives(&log, None), format!("debug,{QUIET}"));
         assert_eq!(directives(&log, Some(" ")), format!("debug,{QUIET}"));
-        assert_eq!(directives(&log, Some("pingora=trace")), "pingora=trace");
+        assert_eq!(directives(&log, Some("dragoman=trace")), format!("dragoman=trace,{DISCREET}"));
+    }
+
+    #[test]
+    fn no_filter_makes_pingora_tell_request_heads() {
+        let log = Log::default();
+        for filter in ["pingora=trace", " pingora_core::protocols=debug", "pingora_proxy[span]=trace"] {
+            assert_eq!(directives(&log, Some(filter)), DISCREET);
+        }
+        assert_eq!(directives(&log, Some("trace,pingora=trace")), format!("trace,{DISCREET}"));
     }
 
     #[test]

@@ -26,6 +26,7 @@ use tokio::time::Instant;
 use super::answer::REQUEST_ID;
 use super::application::{Application, RecordSink};
 use super::connection::Reusable;
+use super::fault::EdgeFault;
 use super::load::CallShare;
 use super::pass_fields;
 use crate::account::{Problem, ProblemCode};
@@ -214,6 +215,12 @@ impl<A: Application> ProxyHttp for PassThrough<A> {
         let unanswered = FailToProxy { error_code: 0, can_reuse_downstream: false };
         let Some(passage) = ctx else { return unanswered };
         let Some(failure) = failure_of(error) else {
+            // Of what the edge let in, Pingora still refuses some of what `Connection` may name.
+            if *error.etype() == ErrorType::InvalidHTTPHeader && session.response_written().is_none() {
+                let fault = EdgeFault::Malformed;
+                let error_code = answer(session, passage, &fault.problem(), fault.refusal()).await;
+                return FailToProxy { error_code, can_reuse_downstream: false };
+            }
             passage.record.outcome = Outcome::ClientGone;
             return unanswered;
         };
@@ -282,16 +289,21 @@ async fn refuse<A: Application>(
         _ => ProblemCode::UpstreamUnavailable,
     };
     let refusal = Refusal { guard: Guard::Route, reason: failure.name() };
-    passage.record.outcome = Outcome::Problem(code);
-    let response = passage.application.refuse(
-        &passage.arrival,
-        passage.route,
-        &Problem::new(code),
-        refusal,
-        &mut passage.record,
-    );
+    let status = answer(session, passage, &Problem::new(code), refusal).await;
     // The backend failed; no guard refused.
     passage.record.refusal = None;
+    status
+}
+
+async fn answer<A: Application>(
+    session: &mut Session,
+    passage: &mut Passage<A>,
+    problem: &Problem,
+    refusal: Refusal,
+) -> u16 {
+    passage.record.outcome = Outcome::Problem(problem.code);
+    let Passage { application, arrival, route, record, .. } = passage;
+    let response = application.refuse(arrival, *route, problem, refusal, record);
     let (parts, body) = response.into_parts();
     let status = parts.status.as_u16();
     if let Err(error) = write(session, ResponseHeader::from(parts), body, &passage.arrival.request_id).await {

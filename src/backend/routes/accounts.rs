@@ -7,7 +7,7 @@ use http::Request;
 use rusqlite::Transaction;
 
 use super::{Outcome, attempt, required, session_json};
-use crate::account::{Call, Operation, Problem, Purpose};
+use crate::account::{Call, Extension, Operation, Problem, Purpose};
 use crate::backend::State;
 use crate::backend::answer::Answer;
 use crate::backend::digest::DigestKey;
@@ -131,16 +131,12 @@ fn new_account(call: &Call, destinations: &[Destination], password: String) -> N
 
 /// The extensions as `{dialect: {path: value}}`.
 fn extensions_json(call: &Call) -> Json {
-    let mut dialects: Vec<(String, Json)> = Vec::new();
-    for extension in call.extensions.iter() {
-        let Ok(value) = Json::parse(extension.json.as_bytes()) else {
-            continue;
-        };
-        let member = (extension.path.clone(), value);
-        match dialects.iter_mut().find(|(name, _)| *name == extension.dialect) {
-            Some((_, Json::Object(members))) => members.push(member),
-            _ => dialects.push((extension.dialect.clone(), Json::Object(vec![member]))),
-        }
-    }
-    Json::Object(dialects)
+    let member = |extension: &Extension| {
+        Json::parse(extension.json.as_bytes()).ok().map(|value| (extension.path.clone(), value))
+    };
+    let groups = call.extensions.by_dialect().into_iter();
+    let groups = groups.map(|(dialect, group)| {
+        (dialect.to_owned(), Json::Object(group.into_iter().filter_map(member).collect()))
+    });
+    Json::Object(groups.collect())
 }

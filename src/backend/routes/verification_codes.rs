@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use http::Request;
-use rusqlite::Connection;
 
 use super::{attempt, required};
 use crate::account::{Call, Channel, Operation, Problem, ProblemCode, Purpose, Secret};
@@ -12,8 +11,9 @@ use crate::backend::error::StoreError;
 use crate::backend::json::Json;
 use crate::backend::outbox::Message;
 use crate::backend::request;
+use crate::backend::store::accounts::{self, AccountRow};
 use crate::backend::store::idempotency::Attempt;
-use crate::backend::store::{Destination, accounts, codes};
+use crate::backend::store::{Destination, codes};
 
 pub(super) async fn send(state: &State, request: &Request<Bytes>) -> Result<Answer, Problem> {
     let call = request::read_call(Operation::SendCode, request)?;
@@ -23,21 +23,22 @@ pub(super) async fn send(state: &State, request: &Request<Bytes>) -> Result<Answ
     let destination = destination(&call, channel)?;
     let length = call.code_length.unwrap_or(codes::DEFAULT_LENGTH);
 
-    let (now, key, to) = (state.now(), state.key.clone(), destination.clone());
+    let (now, key, to) = (state.now(), state.key.clone(), destination);
     let issued = state.database.write(move |transaction| -> Result<_, StoreError> {
         if attempt.done_before(transaction, now)? {
             return Ok(None);
         }
         attempt.remember(transaction, now)?;
-        check_purpose(transaction, &to, purpose)?;
+        let owner = accounts::by_destination(transaction, &to)?;
+        check_purpose(owner.as_ref(), &to, purpose)?;
         codes::check_pause(transaction, &to, purpose, now)?;
-        codes::issue(transaction, &key, &to, purpose, length, now).map(Some)
+        let issued = codes::issue(transaction, &key, &to, purpose, length, now)?;
+        Ok(Some((issued, proven(owner.as_ref(), to))))
     });
-    let Some(issued) = issued.await? else {
+    let Some((issued, to)) = issued.await? else {
         return Ok(sent(None));
     };
-    let message =
-        Message { time: now, channel, to: destination.text().to_owned(), purpose, code: issued.code };
+    let message = Message { time: now, channel, to: to.text().to_owned(), purpose, code: issued.code };
     if let Err(error) = state.sender.send(message).await {
         tracing::error!(%error, "the embedded backend could not send a code");
         withdraw(state, issued.challenge, attempt).await?;
@@ -53,15 +54,21 @@ fn destination(call: &Call, channel: Channel) -> Result<Destination, Problem> {
     })
 }
 
+/// Where a code goes: to the address that its owner has proven, not to another spelling that a caller
+/// gives; the two may be mailboxes of two people.
+fn proven(owner: Option<&AccountRow>, given: Destination) -> Destination {
+    let own = owner.map(AccountRow::destinations).unwrap_or_default();
+    own.into_iter().find(|own| own.key() == given.key()).unwrap_or(given)
+}
+
 /// Refuses a code that could not be used for what it is asked for.
 fn check_purpose(
-    connection: &Connection,
+    owner: Option<&AccountRow>,
     destination: &Destination,
     purpose: Purpose,
 ) -> Result<(), StoreError> {
-    let known = accounts::by_destination(connection, destination)?.is_some();
     let field = destination.field();
-    match (purpose, known) {
+    match (purpose, owner.is_some()) {
         (Purpose::Register, true) => Err(Problem::new(ProblemCode::AccountExists).field(field).into()),
         (Purpose::Bind, true) => Err(Problem::new(ProblemCode::IdentityAlreadyBound).field(field).into()),
         (Purpose::ResetPassword | Purpose::ChangePassword | Purpose::DeleteAccount, false) => {

@@ -64,6 +64,24 @@ async fn a_code_is_not_sent_where_it_could_not_be_used() {
 }
 
 #[tokio::test]
+async fn a_code_goes_to_the_address_that_was_proven_and_to_no_other_spelling() {
+    let house = House::new();
+    let ask = |email: &'static str, purpose: &'static str| {
+        house.post("/v1/verification-codes", json!({"channel": "email", "email": email, "purpose": purpose}))
+    };
+    assert_eq!(ask("Mike@example.com", "register").await.status, 202);
+    let code = house.backend.outbox()[0].code.expose().to_owned();
+    let body = json!({"email": "Mike@example.com", "password": "x", "verification": {"code": code}});
+    assert_eq!(house.post("/v1/accounts", body).await.status, 201);
+    for purpose in ["reset_password", "login"] {
+        assert_eq!(ask("MIKE@example.com", purpose).await.status, 202);
+        assert_eq!(house.backend.outbox()[0].to, "Mike@example.com");
+        let told = ask("mi\u{212a}e@example.com", "reset_password").await;
+        assert_eq!(told.problem(), Some(("account_not_found", 404)));
+    }
+}
+
+#[tokio::test]
 async fn a_code_ends_after_five_minutes_and_after_five_tries() {
     let house = House::new();
     house.register_phone().await;

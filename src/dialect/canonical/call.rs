@@ -11,7 +11,7 @@ use crate::account::{
     Call, Captcha, Channel, Email, Extensions, Federated, Operation, PasswordForm, Phone, Problem,
     ProblemCode, Purpose, Secret, Verification,
 };
-use crate::dialect::{Proof, Reading, Sending, Understood, bearer_token};
+use crate::dialect::{Proof, Reading, Sending, Understood, bearer_token, keep};
 use crate::json::{self, Object, ObjectWriter, Value};
 use crate::query::{Query, QueryWriter};
 
@@ -124,11 +124,11 @@ pub(super) fn read_extensions(members: &Object<'_>, known: &[&str]) -> Result<Ex
             .as_object()
             .ok_or_else(|| Problem::invalid("extensions", "must hold an object for each dialect"))?;
         for path in paths.iter() {
-            extensions.keep(&member.name, path.name.as_ref(), path.raw);
+            keep(&mut extensions, &member.name, path.name.as_ref(), path);
         }
     }
     for member in members.iter().filter(|member| !known.contains(&member.name.as_ref())) {
-        extensions.keep(super::NAME, member.name.as_ref(), member.raw);
+        keep(&mut extensions, super::NAME, member.name.as_ref(), member);
     }
     Ok(extensions)
 }
@@ -408,16 +408,10 @@ pub(super) fn write_extensions(body: &mut ObjectWriter, extensions: &Extensions)
     if extensions.is_empty() {
         return;
     }
-    let mut dialects: Vec<&str> = Vec::new();
-    for extension in extensions.iter() {
-        if !dialects.contains(&extension.dialect.as_str()) {
-            dialects.push(&extension.dialect);
-        }
-    }
     body.object("extensions", |object| {
-        for dialect in dialects {
+        for (dialect, group) in extensions.by_dialect() {
             object.object(dialect, |paths| {
-                for extension in extensions.of(dialect) {
+                for extension in group {
                     paths.raw(&extension.path, &extension.json);
                 }
             });

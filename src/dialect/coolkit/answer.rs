@@ -11,7 +11,7 @@ use crate::account::{
     Account, Call, Email, Extensions, Operation, Phone, Problem, ProblemCode, Reply, Secret, Session,
 };
 use crate::clock::Moment;
-use crate::dialect::{Asked, Reading, answer, unreadable};
+use crate::dialect::{Asked, Reading, answer, keep, unreadable};
 use crate::json::{self, Object, ObjectWriter, Value};
 
 /// The lives of tokens, as the vendor documents them: `at` a month, `rt` two.
@@ -149,7 +149,8 @@ fn read_signed_in(members: &Object<'_>, reading: Reading) -> Option<Reply> {
     };
     let mut account = members.value("user").and_then(Value::as_object).map(|user| read_user(user, reading));
     for member in members.iter().filter(|member| !TOP_MEMBERS.contains(&member.name.as_ref())) {
-        account.get_or_insert_default().extensions.keep(NAME, member.name.as_ref(), member.raw);
+        let extensions = &mut account.get_or_insert_default().extensions;
+        keep(extensions, NAME, member.name.as_ref(), member);
     }
     let region = members.present("region").and_then(Value::as_str).map(str::to_owned);
     Some(Reply { account, session: Some(session), region, ..Reply::default() })
@@ -160,7 +161,7 @@ fn read_user(user: &Object<'_>, reading: Reading) -> Account {
     let moment = |name| user.present(name).and_then(Value::as_str).and_then(Moment::from_rfc3339);
     let mut extensions = Extensions::default();
     for member in user.iter().filter(|member| !USER_MEMBERS.contains(&member.name.as_ref())) {
-        extensions.keep(NAME, format!("user.{}", member.name), member.raw);
+        keep(&mut extensions, NAME, format!("user.{}", member.name), member);
     }
     let phone = user.present("phoneNumber").and_then(Value::as_text);
     let lang = user.present("lang").and_then(Value::as_str);

@@ -10,10 +10,10 @@ use crate::account::{
 };
 use crate::clock::Moment;
 use crate::config::UpstreamApp;
-use crate::dialect::{Proof, Reading, Sending, Signed, Understood, bearer_token};
+use crate::dialect::{Proof, Reading, Sending, Signed, Understood, bearer_token, keep};
 use crate::json::{self, Object, ObjectWriter, Value};
 use crate::query::{Query, QueryWriter};
-use crate::sign::SigningKey;
+use crate::sign::{Carrier, SigningKey};
 
 /// The protocol version that every message names.
 const VERSION: i64 = 8;
@@ -56,7 +56,7 @@ fn read_query(operation: Operation, query: &str) -> Result<Understood, Problem> 
         return Err(Problem::malformed("the query has a member twice"));
     }
     let text = |name| query.present(name);
-    let signed = signed(text("appid"), text("nonce"), text("ts"))?;
+    let signed = signed(Carrier::Query, text("appid"), text("nonce"), text("ts"))?;
     let mut call = Call::new(operation);
     if operation == Operation::Refresh {
         let token = text("rt").ok_or_else(|| Problem::missing("refresh_token"))?;
@@ -87,7 +87,7 @@ fn read_body(
         return Ok(Understood { call, proof: Proof::Token });
     }
     let text = |name| members.present(name).and_then(Value::as_text);
-    let signed = signed(text("appid"), text("nonce"), text("ts"))?;
+    let signed = signed(Carrier::Body, text("appid"), text("nonce"), text("ts"))?;
     read_identity(&mut call, members, reading)?;
     match operation {
         Operation::SendCode => read_send_type(&mut call, members)?,
@@ -102,13 +102,20 @@ fn read_body(
         _ => call.password = Some(secret(members, "password", "password")?),
     }
     call.client.platform = text("os").map(str::to_lowercase);
-    for member in members.iter().filter(|member| !KNOWN_MEMBERS.contains(&member.name.as_ref())) {
-        call.extensions.keep(super::NAME, member.name.as_ref(), member.raw);
+    // A name with a dot would be taken for a place within an object, `user.apikey` say.
+    let unknown = |name: &str| !KNOWN_MEMBERS.contains(&name) && !name.contains('.');
+    for member in members.iter().filter(|member| unknown(&member.name)) {
+        keep(&mut call.extensions, super::NAME, member.name.as_ref(), member);
     }
     Ok(Understood { call, proof: Proof::Signature(signed) })
 }
 
-fn signed(app_id: Option<&str>, nonce: Option<&str>, time: Option<&str>) -> Result<Signed, Problem> {
+fn signed(
+    carrier: Carrier,
+    app_id: Option<&str>,
+    nonce: Option<&str>,
+    time: Option<&str>,
+) -> Result<Signed, Problem> {
     let app_id = app_id.ok_or_else(|| Problem::missing("client.app_id"))?.to_owned();
     let nonce = nonce.ok_or_else(|| Problem::missing("guard.nonce"))?.to_owned();
     let time = time.ok_or_else(|| Problem::missing("guard.time"))?;
@@ -117,7 +124,7 @@ fn signed(app_id: Option<&str>, nonce: Option<&str>, time: Option<&str>) -> Resu
     })?;
     let time =
         if time >= SMALLEST_MILLISECONDS { Moment::from_millis(time) } else { Moment::from_seconds(time) };
-    Ok(Signed { app_id, nonce, time })
+    Ok(Signed { app_id, nonce, time, carrier })
 }
 
 /// A phone or an e-mail address; of both, the phone wins, but a code goes to one of them only.

@@ -106,6 +106,21 @@ async fn a_backend_that_is_down_is_answered_for() {
 }
 
 #[tokio::test]
+async fn a_client_that_wants_the_backend_to_forget_who_asks_is_told_no() {
+    let target = PassTarget::new(upstream(mirror().await)).unwrap();
+    let edge = Edge::start_passing(Limits::default(), Some(target));
+    let answer = edge.ask("GET /pass/a HTTP/1.1\r\nHost: a\r\nConnection: x-forwarded-for\r\n\r\n").await;
+    assert_eq!(answer.status, 400);
+    edge.until(|load| load.in_flight() == 0).await;
+    assert_eq!(edge.reasons(), ["malformed_head"]);
+    let answer =
+        edge.ask("GET /pass/a HTTP/1.1\r\nHost: a\r\nConnection: x-gateway, forwarded\r\n\r\n").await;
+    for field in ["x-gateway: s3cret", "forwarded: for=127.0.0.1"] {
+        assert!(answer.body.to_lowercase().contains(field), "{}", answer.body);
+    }
+}
+
+#[tokio::test]
 async fn without_a_backend_nothing_passes() {
     let edge = Edge::start(Limits::default());
     assert_eq!(edge.ask(get("/pass/things")).await.status, 404);
