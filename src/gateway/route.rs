@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::header::CONTENT_ENCODING;
+use http::header::{AUTHORIZATION, CONTENT_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, request};
 
 use super::BuildError;
@@ -172,7 +172,8 @@ fn refused(dialect: usize, code: ProblemCode) -> Route {
 }
 
 fn account(dialect: usize, operation: Operation, headers: &HeaderMap) -> Route {
-    if is_disguised(headers) {
+    // Of two tokens or signatures nobody could say which one counts.
+    if is_disguised(headers) || headers.get_all(AUTHORIZATION).iter().count() > 1 {
         return refused(dialect, ProblemCode::InvalidRequest);
     }
     let plain = |value: &http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");

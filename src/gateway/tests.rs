@@ -396,6 +396,9 @@ async fn a_request_in_disguise_is_refused() {
             .insert(http::HeaderName::try_from(name).unwrap(), HeaderValue::from_static("GET"));
         assert_eq!(outcome(disguised).await, Outcome::Problem(ProblemCode::InvalidRequest), "{name}");
     }
+    let mut double = login("n");
+    double.headers_mut().append("authorization", HeaderValue::from_static("Bearer other"));
+    assert_eq!(outcome(double).await, Outcome::Problem(ProblemCode::InvalidRequest));
     let mut packed = login("n");
     packed.headers_mut().insert("content-encoding", HeaderValue::from_static("gzip"));
     assert_eq!(outcome(packed).await, Outcome::Problem(ProblemCode::UnsupportedMediaType));
