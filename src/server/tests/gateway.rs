@@ -7,8 +7,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 
-use super::support::{Answer, Client, Kept};
+use super::support::{Answer, Client, Kept, PATIENCE};
 use super::whole;
 use crate::clock::SystemClock;
 use crate::config::{App, Clients, HttpUpstream, Mode, Network, Upstream};
@@ -52,6 +53,7 @@ impl Front {
         settings.upstream = Upstream::Http(upstream.clone());
         settings.admin = None;
         settings.clients = clients;
+        settings.demo = false;
         settings.apps = vec![App { signature: Mode::Off, replay: Mode::Off, ..App::new("app", "secret") }];
         for listener in &mut settings.listeners {
             listener.dialects = vec!["coolkit".to_owned(), "canonical".to_owned()];
@@ -184,7 +186,8 @@ async fn only_a_trusted_proxy_says_whose_address_a_request_has() {
             String::from_utf8_lossy(&request[..read]).into_owned()
         };
         let request = login().replace("Host: a", &format!("Host: a\r\n{field}"));
-        let (_, seen) = tokio::join!(front.ask(&request), backend);
+        let both = async { tokio::join!(front.ask(&request), backend) };
+        let (_, seen) = timeout(PATIENCE, both).await.expect("the backend is asked");
         assert!(seen.contains(&format!("x-forwarded-for: {client}\r\n")), "{field}: {seen}");
         let recorded = front.records.0.lock().unwrap()[0].client.unwrap();
         assert_eq!(recorded.to_string(), client, "{field}");
