@@ -235,27 +235,6 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn measure_temporary() {
-        let rss = || {
-            std::fs::read_to_string("/proc/self/statm")
-                .unwrap()
-                .split(' ')
-                .nth(1)
-                .unwrap()
-                .parse::<usize>()
-                .unwrap()
-                * 4096
-        };
-        let before = rss();
-        let store = MemoryWindows::new(2_000_000);
-        for n in 0..1_000_000_u128 {
-            let key = n.wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835);
-            reserve(&store, key ^ 5, &[window(key, 1, 3600)], (n / 1000) as i64).await.unwrap();
-        }
-        println!("BYTES {}", (rss() - before) / 1_000_000);
-    }
-
-    #[tokio::test]
     async fn a_window_that_only_tells_never_refuses_and_never_grows() {
         let store = MemoryWindows::new(100);
         let soft = Window { rigour: Rigour::Tells, ..window(1, 2, 60) };
