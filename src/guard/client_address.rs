@@ -70,10 +70,10 @@ pub fn normalised(address: IpAddr) -> IpAddr {
     address.to_canonical()
 }
 
-/// Who is counted together: one IPv4 address, or one IPv6 /64.
+/// Who is counted together: one IPv4 address, in whatever form it comes, or one IPv6 /64.
 pub fn subscriber(client: IpAddr) -> IpAddr {
-    match client {
-        IpAddr::V4(_) => client,
+    match normalised(client) {
+        IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
     }
 }
@@ -152,5 +152,13 @@ mod tests {
         assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:2"));
         assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
         assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
+    }
+
+    #[test]
+    fn on_a_dual_stack_listener_two_ipv4_clients_are_two_subscribers() {
+        let of = |text: &str| subscriber(text.parse().unwrap());
+        assert_ne!(of("::ffff:192.0.2.1"), of("::ffff:192.0.2.2"));
+        assert_ne!(of("64:ff9b::192.0.2.1"), of("64:ff9b::192.0.2.2"));
+        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
     }
 }

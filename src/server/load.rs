@@ -227,6 +227,15 @@ mod tests {
     }
 
     #[test]
+    fn connections_of_a_proxy_are_bounded_in_all_only() {
+        let load = load();
+        let proxied: Vec<_> = (0..3).map(|_| load.connect_proxy().unwrap()).collect();
+        assert_eq!(load.connect_proxy().unwrap_err(), TooMany::InAll);
+        drop(proxied);
+        assert_eq!(load.connections(), 0);
+    }
+
+    #[test]
     fn neighbours_in_one_ipv6_network_count_together() {
         let load = load();
         let _first = load.connect("2001:db8::1".parse().unwrap()).unwrap();

@@ -9,7 +9,7 @@ mod plan;
 mod tests;
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub use limit::{End, Limit};
@@ -101,6 +101,8 @@ pub struct Throttle {
     keys: Keys,
     country: Country,
     lease_seconds: i64,
+    /// The next reservation's token: a random beginning, so that no two instances give the same one.
+    next_owner: Mutex<u128>,
     clock: Arc<dyn Clock>,
 }
 
@@ -119,6 +121,7 @@ impl Throttle {
             keys: Keys::new(key),
             country: settings.default_country,
             lease_seconds: longest.saturating_add(LEASE_SLACK),
+            next_owner: Mutex::new(uuid::Uuid::new_v4().as_u128()),
             clock,
         }
     }
@@ -131,7 +134,7 @@ impl Throttle {
         self.check_country(call)?;
         let plan = Plan::of(&self.settings, self.keys, self.country, call, client);
         let at = self.clock.now();
-        let owner = uuid::Uuid::new_v4().as_u128();
+        let owner = self.owner();
         let lease_seconds = self.lease_seconds;
         let reservation = Reservation { owner, windows: &plan.windows, lease_seconds };
         let reserved = match plan.windows.as_slice() {
@@ -197,6 +200,12 @@ impl Throttle {
     /// The most events that may be.
     pub fn bound(&self) -> usize {
         self.store.bound()
+    }
+
+    fn owner(&self) -> u128 {
+        let mut next = self.next_owner.lock().unwrap_or_else(PoisonError::into_inner);
+        *next = next.wrapping_add(1);
+        *next
     }
 
     fn check_country(&self, call: &Call) -> Result<(), Box<Throttled>> {

@@ -37,7 +37,7 @@ pub struct Window {
 /// One event for every window at once.
 #[derive(Debug, Clone, Copy)]
 pub struct Reservation<'a> {
-    /// A random token: only who knows it can settle the reservation.
+    /// A token that no other reservation has, on any instance: by it a reservation is settled.
     pub owner: u128,
     /// The windows, of which no two have the same key.
     pub windows: &'a [Window],
