@@ -114,11 +114,26 @@ impl Throttle {
         key: [u8; 16],
         clock: Arc<dyn Clock>,
     ) -> Self {
+        Self::build(settings, store, Keys::new(key), clock)
+    }
+
+    /// The same with other settings, for a reload: what was counted stays counted, in as much room
+    /// as there was.
+    pub fn renewed(&self, settings: &config::Settings) -> Self {
+        Self::build(settings, self.store.clone(), self.keys, self.clock.clone())
+    }
+
+    fn build(
+        settings: &config::Settings,
+        store: Arc<dyn WindowStore>,
+        keys: Keys,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let longest = i64::try_from(settings.limits.call_timeout.as_secs()).unwrap_or(DAY_SECONDS);
         Self {
             settings: settings.throttle.clone(),
             store,
-            keys: Keys::new(key),
+            keys,
             country: settings.default_country,
             lease_seconds: longest.saturating_add(LEASE_SLACK),
             next_owner: Mutex::new(uuid::Uuid::new_v4().as_u128()),

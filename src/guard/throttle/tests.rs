@@ -316,6 +316,19 @@ async fn answers_that_tell_of_an_account_are_counted_for_an_address() {
 }
 
 #[tokio::test]
+async fn a_reload_changes_the_limits_and_forgets_no_count() {
+    let old = bench(|_| {});
+    let late = old.admit(&send(1), address(1)).await.unwrap();
+    let mut settings = Settings::demo(&|_| None).unwrap();
+    settings.throttle.destination_per_hour = Some(2);
+    let new = Bench { throttle: old.throttle.renewed(&settings), clock: old.clock.clone() };
+    assert_eq!(new.run(&send(1), address(2), End::Success).await, Err(("destination_interval", 120)));
+    old.throttle.settle(late, NOT_REACHED).await;
+    assert_eq!(new.run(&send(1), address(2), NOT_REACHED).await, Ok(()));
+    assert_eq!(new.run(&send(1), address(2), End::Success).await, Err(("destination_hour", 3600)));
+}
+
+#[tokio::test]
 async fn keys_tell_nothing_without_their_key_and_differ_with_another() {
     let settings = config::Throttle::default();
     let plan = |key| Plan::of(&settings, Keys::new(key), Country::CHINA, &send(1), address(1)).windows;
