@@ -143,6 +143,8 @@ fn read_load(observer: &Observer, load: &Arc<Load>, gateway: &Arc<Gateway>) {
         metrics.set_refused_connections(over_all, over_address);
         let replay = gateway.replay();
         metrics.set_replay_entries(replay.entries(), replay.bound());
+        let throttle = gateway.throttle();
+        metrics.set_throttle_entries(throttle.entries(), throttle.bound());
     });
 }
 

@@ -49,7 +49,9 @@ impl Settings {
                 calls_per_second_per_address: None,
                 ..Limits::default()
             },
+            clients: super::Clients::default(),
             replay: super::Replay::default(),
+            throttle: super::Throttle::default().without_addresses(),
             regions: super::Regions::default(),
             shutdown: super::Shutdown::default(),
             log: super::Log::default(),

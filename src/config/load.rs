@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use super::checks::{self, Places};
 use super::reader::{Located, Node, Place, Reader, Table};
 use super::{
-    Admin, App, Backend, Env, Finding, Limits, Listener, Log, PassThrough, Regions, Replay, Settings,
-    Severity, Shutdown, Upstream, overrides,
+    Admin, App, Backend, Clients, Env, Finding, Limits, Listener, Log, PassThrough, Regions, Replay,
+    Settings, Severity, Shutdown, Throttle, Upstream, overrides,
 };
 use crate::account::Country;
 
@@ -92,6 +92,8 @@ fn read_document(table: &mut Table<'_>) -> (Settings, Places) {
         node.list(|item| item.table("[[pass_through]]", PassThrough::read).flatten())
     });
     let limits = section(table, "limits", "[limits]", Limits::read);
+    let clients = Clients::read(table);
+    let throttle = section(table, "throttle", "[throttle]", Throttle::read);
     let replay = section(table, "replay", "[replay]", Replay::read);
     let regions = section(table, "region", "[region]", Regions::read);
     let shutdown = section(table, "shutdown", "[shutdown]", Shutdown::read);
@@ -106,7 +108,9 @@ fn read_document(table: &mut Table<'_>) -> (Settings, Places) {
         pass_through: pass_through.unwrap_or_default(),
         apps: values(apps),
         limits: limits.unwrap_or_default(),
+        clients,
         replay: replay.unwrap_or_default(),
+        throttle: throttle.unwrap_or_default(),
         regions: regions.unwrap_or_default(),
         shutdown: shutdown.unwrap_or_default(),
         log: log.unwrap_or_default(),

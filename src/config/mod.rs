@@ -5,6 +5,7 @@ mod admin;
 mod app;
 mod backend;
 mod checks;
+mod clients;
 mod demo;
 mod dialects;
 mod finding;
@@ -20,6 +21,7 @@ mod replay;
 mod shutdown;
 #[cfg(test)]
 mod tests;
+mod throttle;
 mod upstream;
 mod value;
 
@@ -28,6 +30,7 @@ use std::path::PathBuf;
 pub use admin::Admin;
 pub use app::{App, Mode, NonceFormat, ReplayKey};
 pub use backend::Backend;
+pub use clients::{Clients, Network};
 pub use demo::{SAMPLE_ID, SAMPLE_SECRET};
 pub use dialects::{DIALECTS, Dialect, dialect, signs};
 pub use finding::{Finding, Severity};
@@ -39,6 +42,7 @@ pub use reader::Env;
 pub use region::{Region, Regions};
 pub use replay::Replay;
 pub use shutdown::Shutdown;
+pub use throttle::Throttle;
 pub use upstream::{HttpUpstream, Upstream, UpstreamApp};
 pub use value::resolve_secret;
 
@@ -61,8 +65,12 @@ pub struct Settings {
     pub apps: Vec<App>,
     /// Bounds.
     pub limits: Limits,
+    /// Whose word about a client's address is believed.
+    pub clients: Clients,
     /// Bounds of the replay memory.
     pub replay: Replay,
+    /// Bounds on sends and attempts.
+    pub throttle: Throttle,
     /// Regions.
     pub regions: Regions,
     /// How the process stops.

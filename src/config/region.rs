@@ -105,6 +105,6 @@ fn base_url(node: Node<'_>) -> Option<String> {
     }
 }
 
-fn calling_code(node: Node<'_>) -> Option<u16> {
+pub(super) fn calling_code(node: Node<'_>) -> Option<u16> {
     number(node, 1..=999).and_then(|code| u16::try_from(code).ok())
 }

@@ -27,6 +27,14 @@ pub(super) fn duration(node: Node<'_>, bounds: RangeInclusive<Duration>) -> Opti
     node.fail(format!("{text:?} is out of bounds"), format!("choose something from {least:?} to {most:?}"))
 }
 
+/// A duration within bounds, or `"off"`.
+pub(super) fn duration_or_off(node: Node<'_>, bounds: RangeInclusive<Duration>) -> Option<Option<Duration>> {
+    if node.value().as_str() == Some("off") {
+        return Some(None);
+    }
+    duration(node, bounds).map(Some)
+}
+
 /// A number of bytes such as "64KiB" or "1 MB", within bounds; a bare number is bytes.
 pub(super) fn size(node: Node<'_>, bounds: RangeInclusive<usize>) -> Option<usize> {
     let bytes = match node.value().as_str() {

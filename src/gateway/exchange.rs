@@ -82,7 +82,9 @@ impl Exchange<'_> {
         if call.operation == Operation::Region {
             return Ok(self.gateway.regions.answer(call));
         }
+        let admission = self.gateway.admit(self.arrival, call, record).await?;
         let told = self.ask(call, record).await;
+        self.gateway.settle(admission, &told, record).await;
         let told = match told {
             Err(Told { problem, undone }) => Err((self.localised(call, problem), undone)),
             Ok(reply) => Ok(reply),
@@ -131,6 +133,10 @@ impl Exchange<'_> {
     /// Encodes, sends, decodes: one try at the backend.
     async fn ask(&self, call: &Call, record: &mut CallRecord) -> Result<Reply, Told> {
         let gateway = self.gateway;
+        if call.operation == Operation::SendCode && call.purpose.is_none() {
+            // The client's dialect has purposes that no other one has.
+            return Err(Told { problem: Problem::not_supported(call.operation), undone: true });
+        }
         let dialect = gateway.dialect(gateway.upstream_dialect);
         record.upstream = Some(dialect.name());
         let idempotency_key = self.idempotency_key(call);
@@ -240,9 +246,9 @@ impl Exchange<'_> {
 }
 
 /// A bad end, and whether the backend provably did nothing.
-struct Told {
-    problem: Problem,
-    undone: bool,
+pub(super) struct Told {
+    pub(super) problem: Problem,
+    pub(super) undone: bool,
 }
 
 fn authorization(headers: &HeaderMap) -> &[u8] {

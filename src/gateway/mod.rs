@@ -1,6 +1,7 @@
 //! The exchange: detect, decode, guard, route, encode, upstream, decode, encode. No sockets and
 //! no Pingora types: bytes in, bytes out.
 
+mod admission;
 mod exchange;
 mod regions;
 mod route;
@@ -20,8 +21,9 @@ use crate::account::{Country, Operation, Problem};
 use crate::clock::Clock;
 use crate::config::{Settings, UpstreamApp};
 use crate::dialect::{Asked, Dialect, Language, Reading, built_in};
-use crate::guard::{Apps, Floor, FloorError, Guards, Refusal, ReplayGuard};
+use crate::guard::{Apps, Floor, FloorError, Guards, Refusal, ReplayGuard, Throttle};
 use crate::observe::{CallRecord, Outcome};
+use crate::store::windows::memory::MemoryWindows;
 use crate::upstream::Upstream;
 
 use regions::RegionTable;
@@ -57,6 +59,7 @@ pub struct Gateway {
     dialects: Arc<[Box<dyn Dialect>]>,
     routes: Routes,
     guards: Guards,
+    throttle: Throttle,
     upstream: Arc<dyn Upstream>,
     /// Index of the dialect that the upstream speaks.
     upstream_dialect: usize,
@@ -89,10 +92,12 @@ impl Gateway {
         let floor = Floor::open(settings.data_dir.as_deref())?;
         let replay = ReplayGuard::open(&settings.apps, &settings.replay, floor, clock.as_ref())?;
         let guards = Guards::new(Apps::new(settings.apps.iter().cloned()), replay, clock.clone());
+        let throttle = throttle(settings, &clock)?;
         let routes = Routes::new(settings, dialects.clone(), upstream_dialect, guards.enforces_signatures())?;
         Ok(Self {
             routes,
             guards,
+            throttle,
             upstream,
             upstream_dialect,
             upstream_app,
@@ -118,7 +123,9 @@ impl Gateway {
         record: &mut CallRecord,
     ) -> Response<Bytes> {
         let (head, body) = request.into_parts();
-        exchange::run(self, arrival, route, &head, &body, record).await
+        let mut response = exchange::run(self, arrival, route, &head, &body, record).await;
+        admission::announce(&mut response, record.rate_limit);
+        response
     }
 
     /// Answers with a problem, in the dialect of the route: what the edge itself refuses (too
@@ -145,6 +152,11 @@ impl Gateway {
     /// The replay guard, for figures and for saving its memory at the end.
     pub fn replay(&self) -> &ReplayGuard {
         self.guards.replay()
+    }
+
+    /// The throttle, for figures.
+    pub fn throttle(&self) -> &Throttle {
+        &self.throttle
     }
 
     /// Saves what the next start must know; to be called after the last request.
@@ -205,4 +217,12 @@ impl Gateway {
         record.status = response.status().as_u16();
         response
     }
+}
+
+/// A throttle with a memory of its own, under a key that nobody else has.
+fn throttle(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Throttle, FloorError> {
+    let mut key = [0; 16];
+    getrandom::fill(&mut key).map_err(|_| FloorError::NoRandomness)?;
+    let store = Arc::new(MemoryWindows::new(settings.throttle.entries));
+    Ok(Throttle::new(settings, store, key, clock.clone()))
 }

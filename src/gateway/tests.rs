@@ -1,5 +1,8 @@
 //! The whole exchange without a socket: bytes in, bytes out, a fake upstream, a clock that stands.
 
+mod throttle;
+
+use std::net::IpAddr;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -41,6 +44,7 @@ impl Upstream for FakeUpstream {
 
 struct Bench {
     gateway: Gateway,
+    clock: Arc<ManualClock>,
     upstream: Arc<FakeUpstream>,
     _directory: tempfile::TempDir,
 }
@@ -64,7 +68,9 @@ fn settings(directory: &std::path::Path) -> Settings {
         pass_through: Vec::new(),
         apps: vec![App::new("app", SECRET)],
         limits: Limits::default(),
+        clients: config::Clients::default(),
         replay: Replay::default(),
+        throttle: config::Throttle::default(),
         regions: Regions { own: "cn".to_owned(), table: vec![region("cn", &[86]), region("eu", &[44, 49])] },
         shutdown: Shutdown::default(),
         log: crate::config::Log::default(),
@@ -80,8 +86,8 @@ fn bench_with(answers: Vec<Answer>, change: impl FnOnce(&mut Settings)) -> Bench
     change(&mut settings);
     let upstream = Arc::new(FakeUpstream { answers: Mutex::new(answers), ..FakeUpstream::default() });
     let clock = Arc::new(ManualClock::at(Moment::from_seconds(NOW)));
-    let gateway = Gateway::new(&settings, upstream.clone(), clock).unwrap();
-    Bench { gateway, upstream, _directory: directory }
+    let gateway = Gateway::new(&settings, upstream.clone(), clock.clone()).unwrap();
+    Bench { gateway, clock, upstream, _directory: directory }
 }
 
 fn bench(answers: Vec<Answer>) -> Bench {
@@ -138,10 +144,14 @@ fn canonical_session() -> String {
 
 impl Bench {
     async fn call(&self, request: Request<Bytes>) -> (Response<Bytes>, CallRecord) {
+        self.call_from("192.0.2.7".parse().unwrap(), request).await
+    }
+
+    async fn call_from(&self, client: IpAddr, request: Request<Bytes>) -> (Response<Bytes>, CallRecord) {
         let mut record = CallRecord::new(Moment::from_seconds(NOW), "id".to_owned(), None);
         let arrival = Arrival {
             listener: 0,
-            client: Some("192.0.2.7".parse().unwrap()),
+            client: Some(client),
             request_id: "000000000000000000000000000000aa".to_owned(),
             deadline: Instant::now() + Duration::from_secs(5),
         };

@@ -1,17 +1,21 @@
 //! May this call pass? Decisions over a store and a clock: the signature, the request's own time,
-//! and whether it was used before.
+//! whether it was used before, how often codes are sent and tried, and whose call it is.
 
 mod apps;
+mod client_address;
 mod floor;
 mod refusal;
 mod replay;
+mod throttle;
 
 use std::sync::Arc;
 
 pub use apps::{Apps, Verdict};
+pub use client_address::{ClientAddresses, normalised, subscriber};
 pub use floor::{Floor, FloorError};
 pub use refusal::{Guard, Refusal};
 pub use replay::{ReplayGuard, ReplayRefusal};
+pub use throttle::{Admission, Decision, End, Limit, RateLimit, Settled, Throttle, Throttled};
 
 use crate::account::{Operation, Problem, ProblemCode};
 use crate::clock::{Clock, Moment};

@@ -11,6 +11,10 @@ pub enum Guard {
     Clock,
     /// The memory of used requests.
     Replay,
+    /// How often codes are sent.
+    Throttle,
+    /// How often codes and passwords are tried.
+    Attempts,
     /// Which requests may pass at all.
     Route,
 }
@@ -23,6 +27,8 @@ impl Guard {
             Self::Signature => "signature",
             Self::Clock => "clock",
             Self::Replay => "replay",
+            Self::Throttle => "throttle",
+            Self::Attempts => "attempts",
             Self::Route => "route",
         }
     }

@@ -66,6 +66,12 @@ series! {
         "Signed requests that the replay guard remembers.";
     replay_entries_bound IntGauge "dragoman_replay_entries_bound" []
         "Signed requests that the replay guard may remember.";
+    throttle_decisions IntCounterVec "dragoman_throttle_decisions_total" ["limit" "decision"]
+        "What the throttle's limits decided: an event kept, returned or refused, or an attempt slowed.";
+    throttle_entries IntGauge "dragoman_throttle_entries" []
+        "Sends and attempts that the throttle remembers.";
+    throttle_entries_bound IntGauge "dragoman_throttle_entries_bound" []
+        "Sends and attempts that the throttle may remember.";
     config_reloads IntCounterVec "dragoman_config_reloads_total" ["result"]
         "Config reloads.";
     config_last_reload_successful IntGauge "dragoman_config_last_reload_successful" []
@@ -118,6 +124,12 @@ impl Metrics {
     pub fn set_replay_entries(&self, entries: usize, bound: usize) {
         self.series.replay_entries.set(gauge_value(entries));
         self.series.replay_entries_bound.set(gauge_value(bound));
+    }
+
+    /// Tells how full the throttle's memory is.
+    pub fn set_throttle_entries(&self, entries: usize, bound: usize) {
+        self.series.throttle_entries.set(gauge_value(entries));
+        self.series.throttle_entries_bound.set(gauge_value(bound));
     }
 
     /// Tells how many connections were closed at once since the start: over the bound on all,

@@ -8,6 +8,7 @@ use thiserror::Error;
 use super::labels::{self, Labels};
 use super::{AccessLog, Attempt, CallRecord, Metrics, Outcome};
 use crate::account::ProblemCode;
+use crate::guard::{Guard, Limit};
 
 /// Why requests can't be observed.
 #[derive(Debug, Error)]
@@ -81,6 +82,7 @@ impl Observer {
             metrics.series.region_hops.inc_by(record.hops.into());
         }
         self.count_refusals(record, dialect);
+        self.count_throttle(record);
         self.count_attempts(record, &labels);
         self.count_translation_failures(record, dialect);
     }
@@ -93,6 +95,21 @@ impl Observer {
         for refusal in &record.would_refuse {
             let label_values = [refusal.guard.name(), refusal.reason];
             self.metrics.series.would_be_refusals.with_label_values(&label_values).inc();
+        }
+    }
+
+    fn count_throttle(&self, record: &CallRecord) {
+        let decisions = &self.metrics.series.throttle_decisions;
+        for (limit, decision) in &record.limits {
+            decisions.with_label_values(&[limit.name(), decision.name()]).inc();
+        }
+        if record.slowed {
+            decisions.with_label_values(&[Limit::Slow.name(), "slowed"]).inc();
+        }
+        let refused =
+            record.refusal.filter(|refusal| matches!(refusal.guard, Guard::Throttle | Guard::Attempts));
+        if let Some(refusal) = refused {
+            decisions.with_label_values(&[refusal.reason, "refused"]).inc();
         }
     }
 

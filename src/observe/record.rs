@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::account::{Operation, ProblemCode};
 use crate::clock::Moment;
-use crate::guard::Refusal;
+use crate::guard::{Decision, Limit, RateLimit, Refusal};
 use crate::upstream::FailureKind;
 
 /// How one try at the backend ended.
@@ -80,6 +80,12 @@ pub struct CallRecord {
     pub refusal: Option<Refusal>,
     /// What guards in `report` mode would have refused it for.
     pub would_refuse: Vec<Refusal>,
+    /// What became of its events in the throttle's limits.
+    pub limits: Vec<(Limit, Decision)>,
+    /// The limit of the throttle that makes the next call wait.
+    pub rate_limit: Option<RateLimit>,
+    /// Whether it had to wait, because its account was tried too often.
+    pub slowed: bool,
     /// Whether the app's old secret verified the signature.
     pub old_secret: bool,
     /// Each try at the backend.
@@ -116,6 +122,9 @@ impl CallRecord {
             status: 0,
             refusal: None,
             would_refuse: Vec::new(),
+            limits: Vec::new(),
+            rate_limit: None,
+            slowed: false,
             old_secret: false,
             attempts: Vec::new(),
             upstream: None,

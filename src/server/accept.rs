@@ -4,7 +4,7 @@
 //! bound connections: hence these.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +21,7 @@ use super::application::Application;
 use super::connection::Connection;
 use super::lifecycle::Phase;
 use super::service::Service;
+use crate::guard::normalised;
 
 /// Connections that may wait to be accepted; the standard library's 128 would make a burst of clients wait
 /// a second for their next try. The system's own bound (net.core.somaxconn) may be lower.
@@ -98,7 +99,7 @@ pub async fn accept<A: Application>(
                 pausing = false;
                 let client = normalised(peer.ip());
                 // Over a limit the connection is closed at once; the load counts it.
-                let Ok(share) = service.load().connect(client) else {
+                let Ok(share) = service.connect(client) else {
                     continue;
                 };
                 let connection = Connection {
@@ -137,18 +138,6 @@ fn wrap(stream: TcpStream) -> pingora::protocols::Stream {
     Box::new(stream)
 }
 
-/// An address in the form in which it is compared: IPv4 within IPv6 (mapped, or NAT64's
-/// well-known prefix) is IPv4.
-fn normalised(address: IpAddr) -> IpAddr {
-    let IpAddr::V6(v6) = address else { return address };
-    let bits = v6.to_bits();
-    if bits >> 32 == 0x0064_ff9b_u128 << 64 {
-        let [.., a, b, c, d] = v6.octets();
-        return IpAddr::V4(Ipv4Addr::new(a, b, c, d));
-    }
-    address.to_canonical()
-}
-
 fn is_out_of_handles(error: &io::Error) -> bool {
     // ENFILE, EMFILE, ENOBUFS, ENOMEM: the numbers are Linux's.
     matches!(error.raw_os_error(), Some(23 | 24 | 105 | 12))
@@ -157,16 +146,6 @@ fn is_out_of_handles(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ipv4_in_ipv6_is_ipv4() {
-        for address in ["::ffff:192.0.2.1", "64:ff9b::192.0.2.1", "192.0.2.1"] {
-            let address: IpAddr = address.parse().unwrap();
-            assert_eq!(normalised(address).to_string(), "192.0.2.1");
-        }
-        let other: IpAddr = "2001:db8::1".parse().unwrap();
-        assert_eq!(normalised(other), other);
-    }
 
     #[test]
     fn a_burst_of_connections_waits_to_be_accepted() {

@@ -62,6 +62,7 @@ impl<'a, A: Application> Call<'a, A> {
             Box::pin(self.refuse_head(session.into_inner(), &unread, EdgeFault::Malformed)).await;
             return None;
         }
+        self.find_client(session.req_header());
         let route = self.application.route(&self.arrival, session.req_header());
         if !self.service.is_within_rate(self.arrival.client, self.arrived) {
             return self.refuse(session, route, EdgeFault::TooOften, keep_alive).await;
@@ -81,6 +82,13 @@ impl<'a, A: Application> Call<'a, A> {
                 self.refuse(session, route, EdgeFault::NowhereToPass, keep_alive).await
             }
         }
+    }
+
+    /// From here on the client is who a trusted proxy says it is.
+    fn find_client(&mut self, head: &RequestHeader) {
+        let client = self.arrival.client.map(|peer| self.service.client(peer, &head.headers));
+        self.arrival.client = client;
+        self.record.client = client;
     }
 
     fn into_passage(self, route: A::Route, share: CallShare, keep_alive: bool) -> Passage<A> {

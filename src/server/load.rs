@@ -2,11 +2,12 @@
 //! share is a guard that gives itself back when dropped, also when a task is cancelled or panics.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::config::Limits;
+use crate::guard::subscriber;
 
 /// The present load of one edge and its bounds.
 #[derive(Debug)]
@@ -97,13 +98,18 @@ impl Load {
         (refused, self.refused_per_address.load(Ordering::Relaxed))
     }
 
-    /// A share for one connection of a client.
-    pub fn connect(self: &Arc<Self>, client: IpAddr) -> Result<ConnectionShare, TooMany> {
+    /// A share for one connection of a trusted proxy, which stands for many clients.
+    pub fn connect_proxy(self: &Arc<Self>) -> Result<ConnectionShare, TooMany> {
         if !self.connections.take(1) {
             self.refused.fetch_add(1, Ordering::Relaxed);
             return Err(TooMany::InAll);
         }
-        let mut share = ConnectionShare { load: Arc::clone(self), address: None };
+        Ok(ConnectionShare { load: Arc::clone(self), address: None })
+    }
+
+    /// A share for one connection of a client.
+    pub fn connect(self: &Arc<Self>, client: IpAddr) -> Result<ConnectionShare, TooMany> {
+        let mut share = self.connect_proxy()?;
         let Some(bound) = self.per_address else {
             return Ok(share);
         };
@@ -128,14 +134,6 @@ impl Load {
     /// A share of the memory for bodies, still empty.
     pub fn body(self: &Arc<Self>) -> BodyShare {
         BodyShare { load: Arc::clone(self), bytes: 0 }
-    }
-}
-
-/// Whose connections are counted together: one IPv4 address, or one IPv6 /64.
-pub fn subscriber(client: IpAddr) -> IpAddr {
-    match client {
-        IpAddr::V4(_) => client,
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
     }
 }
 
@@ -226,6 +224,15 @@ mod tests {
         drop((first, second, third));
         assert_eq!(load.connections(), 0);
         assert!(load.addresses.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn connections_of_a_proxy_are_bounded_in_all_only() {
+        let load = load();
+        let proxied: Vec<_> = (0..3).map(|_| load.connect_proxy().unwrap()).collect();
+        assert_eq!(load.connect_proxy().unwrap_err(), TooMany::InAll);
+        drop(proxied);
+        assert_eq!(load.connections(), 0);
     }
 
     #[test]

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::load::subscriber;
 use crate::config::Limits;
+use crate::guard::subscriber;
 
 /// Addresses are forgotten, where that changes nothing, once there are so many more.
 const SWEEP_STEP: usize = 4096;

@@ -17,6 +17,7 @@ use super::load::Load;
 use super::pass::PassTarget;
 use super::service::Service;
 use crate::config::{Limits, Settings};
+use crate::guard::ClientAddresses;
 use crate::upstream::http::UnusableUpstream;
 
 /// The edge could not start.
@@ -64,7 +65,8 @@ impl<A: Application> Edge<A> {
         load: Arc<Load>,
         sink: Arc<dyn RecordSink>,
     ) -> Result<Self, ServeError> {
-        let mut service = Service::new(application, settings.limits.clone(), Arc::clone(&load), sink);
+        let mut service = Service::new(application, settings.limits.clone(), Arc::clone(&load), sink)
+            .behind(ClientAddresses::new(settings.clients.clone()));
         if let Some(upstream) = settings.upstream.http().filter(|_| !settings.pass_through.is_empty()) {
             service = service.passing_to(PassTarget::new(upstream.clone())?);
         }

@@ -5,20 +5,23 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use http::HeaderMap;
 use pingora::proxy::HttpProxy;
 use tokio::time::Instant;
 
 use super::application::{Application, RecordSink};
-use super::load::Load;
+use super::load::{ConnectionShare, Load, TooMany};
 use super::pass::{PassTarget, PassThrough};
 use super::rate::AddressRate;
 use crate::config::Limits;
+use crate::guard::ClientAddresses;
 
 /// An application with everything that serving it takes.
 pub struct Service<A: Application> {
     application: ArcSwap<A>,
     limits: Limits,
     load: Arc<Load>,
+    addresses: ClientAddresses,
     rate: Option<AddressRate>,
     sink: Arc<dyn RecordSink>,
     proxy: Option<Arc<HttpProxy<PassThrough<A>>>>,
@@ -32,6 +35,7 @@ impl<A: Application> Service<A> {
             rate: AddressRate::new(&limits),
             limits,
             load,
+            addresses: ClientAddresses::default(),
             sink,
             proxy: None,
         }
@@ -40,6 +44,12 @@ impl<A: Application> Service<A> {
     /// The same, with a backend that requests may pass through to.
     pub fn passing_to(mut self, target: PassTarget) -> Self {
         self.proxy = Some(Arc::new(PassThrough::proxy(target)));
+        self
+    }
+
+    /// The same, behind proxies whose word about a client's address is believed.
+    pub fn behind(mut self, addresses: ClientAddresses) -> Self {
+        self.addresses = addresses;
         self
     }
 
@@ -54,6 +64,16 @@ impl<A: Application> Service<A> {
 
     pub(super) const fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// A share of the load for a connection from `peer`.
+    pub(super) fn connect(&self, peer: IpAddr) -> Result<ConnectionShare, TooMany> {
+        if self.addresses.is_proxy(peer) { self.load.connect_proxy() } else { self.load.connect(peer) }
+    }
+
+    /// The address of the client that a request from `peer` comes from.
+    pub(super) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        self.addresses.client(peer, headers)
     }
 
     /// Whether a client may call once more now.

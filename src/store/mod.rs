@@ -2,6 +2,7 @@
 //! with other instances.
 
 pub mod memory;
+pub mod windows;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;

@@ -173,3 +173,53 @@ fn only_what_is_listed_passes_through_and_only_to_a_backend_elsewhere() {
     let embedded = findings(&with("[[pass_through]]\nprefix = \"/a\"\n"));
     assert!(lines(&embedded).contains("error: the embedded backend has nothing to pass through to"));
 }
+
+#[test]
+fn limits_of_the_throttle_are_numbers_or_off() {
+    let read = settings(&with(
+        "[throttle]\ndestination_interval = \"off\"\ndestination_per_hour = 3\naddress_per_hour = \"off\"\n\
+         calling_codes = [86, 44]\nbudget_by_purpose = { register = 7 }\nper_purpose = true\n",
+    ))
+    .throttle;
+    let expected = Throttle {
+        destination_interval: None,
+        destination_per_hour: Some(3),
+        address_per_hour: None,
+        calling_codes: Some(vec![86, 44]),
+        budget_by_purpose: vec![(crate::account::Purpose::Register, 7)],
+        per_purpose: true,
+        ..Throttle::default()
+    };
+    assert_eq!(read, expected);
+}
+
+#[test]
+fn a_throttle_that_contradicts_itself_is_told() {
+    error(&with("[throttle]\ndestination_per_hour = «11\n"), "more sends than a day");
+    error(&with("[throttle]\ncode_tries = «21\n"), "more tries than all codes");
+    error(&with("[throttle]\naddress_per_hour = «0\n"), "0 is out of bounds");
+    error(&with("[throttle]\naddress_per_hour = «\"none\"\n"), "a whole number or \"off\"");
+    error(&with("[throttle]\ndestination_interval = «120\n"), "a duration in quotes");
+    error(&with("[throttle]\ncalling_codes = «[]\n"), "no phone of any country");
+    error(&with("[throttle]\nbudget_by_purpose = { «regster = 7 }\n"), "unknown key `regster`");
+    error(&with("[throttle]\n«destination_intervall = \"1s\"\n"), "unknown key");
+    warning(
+        &with(
+            "[throttle]\ndestination_interval = «\"off\"\ndestination_per_hour = \"off\"\ndestination_per_day = \"off\"\n",
+        ),
+        "without end",
+    );
+}
+
+#[test]
+fn trusted_proxies_are_ranges_of_addresses_and_not_everybody() {
+    let top = |rest: &str| format!("{rest}{OPEN}");
+    let read = settings(&top("trusted_proxies = [\"10.0.0.0/8\"]\nclient_address_header = \"X-Real-IP\"\n"));
+    assert!(read.clients.trusted_proxies[0].contains("10.1.2.3".parse().unwrap()));
+    assert_eq!(read.clients.header, "x-real-ip");
+    error(&top("trusted_proxies = [«\"10.0.0.1/8\"]\n"), "no range of addresses");
+    error(&top("trusted_proxies = «[\"0.0.0.0/0\"]\n"), "trusts everybody");
+    for name in ["X_Forwarded_For", "Forwarded", ""] {
+        error(&top(&format!("client_address_header = «\"{name}\"\n")), "no header field that lists");
+    }
+}

@@ -14,6 +14,8 @@ fn the_shipped_file_loads_without_a_finding_and_says_the_defaults() {
     assert_eq!(shipped, shortest);
     assert_eq!(shipped.limits, Limits::default());
     assert_eq!(shipped.replay, Replay::default());
+    assert_eq!(shipped.throttle, Throttle::default());
+    assert_eq!(shipped.clients, Clients::default());
     assert_eq!(shipped.shutdown, Shutdown::default());
     assert_eq!(shipped.regions, Regions::default());
 }
@@ -94,6 +96,10 @@ fn the_demo_opens_all_dialects_on_loopback_only() {
     assert_eq!(demo.listeners[0].unsigned, ["canonical"]);
     assert_eq!(demo.apps, [App::new(SAMPLE_ID, SAMPLE_SECRET)]);
     assert_eq!(demo.limits.connections_per_address, None);
+    let throttle = &demo.throttle;
+    assert_eq!((throttle.address_per_hour, throttle.budget_per_hour), (None, None));
+    assert_eq!(throttle.destination_interval, Throttle::default().destination_interval);
+    assert_eq!(throttle.wrong_logins, Throttle::default().wrong_logins);
     assert!(demo.backend.is_some());
     for variable in ["DRAGOMAN_LISTEN", "DRAGOMAN_ADMIN_LISTEN"] {
         let env = |name: &str| (name == variable).then(|| "0.0.0.0:8080".to_owned());

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, request};
 
-use super::{PLACES, SEND_TYPES};
+use super::{PLACES, SEND_TYPES, WECHAT_SEND_TYPE};
 use crate::account::{
     Call, Channel, Email, Identifier, Operation, PasswordForm, Phone, Problem, Secret, Verification,
 };
@@ -160,6 +160,10 @@ fn read_identity(call: &mut Call, members: &Object<'_>, reading: Reading) -> Res
 fn read_send_type(call: &mut Call, members: &Object<'_>) -> Result<(), Problem> {
     let send_type = members.present("sendType").and_then(Value::as_text);
     let send_type = send_type.ok_or_else(|| Problem::missing("purpose"))?;
+    if send_type == WECHAT_SEND_TYPE {
+        // Understood without a purpose: nobody can do it, but it counts as a send.
+        return Ok(());
+    }
     let purpose = SEND_TYPES.iter().find(|(wire, _)| *wire == send_type).map(|(_, purpose)| *purpose);
     call.purpose = Some(purpose.ok_or_else(|| Problem::not_supported(Operation::SendCode))?);
     Ok(())

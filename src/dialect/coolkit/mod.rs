@@ -56,9 +56,12 @@ const fn place(
     Place { operation, method, path, authentication }
 }
 
-/// `sendType` of `/api/sms`. "4" (WeChat) exists and has no counterpart in the model.
+/// `sendType` of `/api/sms`.
 const SEND_TYPES: &[(&str, Purpose)] =
     &[("0", Purpose::Register), ("1", Purpose::ResetPassword), ("3", Purpose::DeleteAccount)];
+
+/// The `sendType` that asks for a code to bind WeChat: it sends one, and has no counterpart in the model.
+const WECHAT_SEND_TYPE: &str = "4";
 
 /// `user.lang` and the languages that it stands for.
 const LANGUAGES: &[(&str, &str)] = &[("cn", "zh-CN"), ("en", "en")];

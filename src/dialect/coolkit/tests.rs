@@ -189,7 +189,7 @@ fn what_clients_send_in_the_wild_is_understood() {
 }
 
 #[test]
-fn send_types_name_purposes_and_wechat_is_not_supported() {
+fn send_types_name_purposes_and_wechats_is_none_that_others_know() {
     let send = |send_type: Value, to: Value| {
         let (head, ()) = Request::new(()).into_parts();
         let mut body = json!({"appid": "a", "nonce": "1", "ts": 1, "sendType": send_type});
@@ -201,8 +201,8 @@ fn send_types_name_purposes_and_wechat_is_not_supported() {
         let call = send(json!(send_type), phone.clone()).unwrap().call;
         assert_eq!(call.purpose, Some(*purpose));
     }
-    let refused = send(json!("4"), phone).unwrap_err();
-    assert_eq!(refused.code, ProblemCode::NotSupported);
+    assert_eq!(send(json!("4"), phone.clone()).unwrap().call.purpose, None);
+    assert_eq!(send(json!("7"), phone).unwrap_err().code, ProblemCode::NotSupported);
     let both = send(json!("0"), json!({"to": "+8613123456789", "email": "a@b.c"})).unwrap_err();
     assert_eq!(both.code, ProblemCode::InvalidRequest);
 }

@@ -9,6 +9,7 @@ use super::*;
 use crate::account::Operation;
 use crate::clock::Moment;
 use crate::config::Settings;
+use crate::guard::Decision;
 use crate::observe::{Guard, Refusal};
 use crate::upstream::FailureKind;
 
@@ -183,4 +184,27 @@ fn no_metric_carries_the_request_id_or_the_client() {
     observer.record(&record);
     let text = observer.metrics().render();
     assert!(!text.contains("4711") && !text.contains("192.0.2.4"));
+}
+
+#[test]
+fn what_the_throttle_decides_is_counted_by_limit() {
+    let observer = observer();
+    let mut kept = busy_record();
+    kept.limits =
+        vec![(Limit::DestinationInterval, Decision::Returned), (Limit::DestinationHour, Decision::Kept)];
+    kept.slowed = true;
+    let mut refused = busy_record();
+    refused.refusal = Some(Limit::WrongLogins.refusal());
+    observer.record(&kept);
+    observer.record(&refused);
+    let text = observer.metrics().render();
+    for line in [
+        "dragoman_throttle_decisions_total{decision=\"returned\",limit=\"destination_interval\"} 1",
+        "dragoman_throttle_decisions_total{decision=\"kept\",limit=\"destination_hour\"} 1",
+        "dragoman_throttle_decisions_total{decision=\"slowed\",limit=\"slow\"} 1",
+        "dragoman_throttle_decisions_total{decision=\"refused\",limit=\"wrong_logins\"} 1",
+        "dragoman_refusals_total{dialect=\"coolkit\",guard=\"attempts\",reason=\"wrong_logins\"} 1",
+    ] {
+        assert!(text.lines().any(|found| found == line), "no {line}\n{text}");
+    }
 }

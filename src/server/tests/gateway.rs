@@ -7,11 +7,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 
-use super::support::{Answer, Client, Kept};
+use super::support::{Answer, Client, Kept, PATIENCE};
 use super::whole;
 use crate::clock::SystemClock;
-use crate::config::{App, HttpUpstream, Mode, Upstream};
+use crate::config::{App, Clients, HttpUpstream, Mode, Network, Upstream};
 use crate::gateway::Gateway;
 use crate::observe::Attempt;
 use crate::server::admin::AdminPages;
@@ -29,6 +30,10 @@ struct Front {
 impl Front {
     /// A coolkit listener in front of a canonical backend; signatures are off.
     fn start(backend: SocketAddr) -> Self {
+        Self::start_behind(backend, Clients::default())
+    }
+
+    fn start_behind(backend: SocketAddr, clients: Clients) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let upstream = HttpUpstream {
             dialect: "canonical".to_owned(),
@@ -47,6 +52,8 @@ impl Front {
         settings.data_dir = Some(directory.path().to_owned());
         settings.upstream = Upstream::Http(upstream.clone());
         settings.admin = None;
+        settings.clients = clients;
+        settings.demo = false;
         settings.apps = vec![App { signature: Mode::Off, replay: Mode::Off, ..App::new("app", "secret") }];
         for listener in &mut settings.listeners {
             listener.dialects = vec!["coolkit".to_owned(), "canonical".to_owned()];
@@ -156,4 +163,33 @@ async fn a_login_is_translated_there_and_back() {
     assert!(seen.starts_with("POST /v1/sessions HTTP/1.1\r\nhost: backend.example\r\n"), "{seen}");
     let id = answer.field("x-request-id").unwrap();
     assert!(seen.contains(&format!("x-request-id: {id}")), "{seen}");
+}
+
+#[tokio::test]
+async fn only_a_trusted_proxy_says_whose_address_a_request_has() {
+    let trusted_proxies = vec![Network::parse("127.0.0.0/8").unwrap()];
+    let behind_proxy = Clients { trusted_proxies, ..Clients::default() };
+    for (clients, field, client) in [
+        (Clients::default(), "X-Forwarded-For: 198.51.100.9", "127.0.0.1"),
+        (behind_proxy.clone(), "X-Forwarded-For: 192.0.2.1, 198.51.100.9", "198.51.100.9"),
+        (behind_proxy.clone(), "X-Forwarded-For: ::ffff:198.51.100.9", "198.51.100.9"),
+        (behind_proxy.clone(), "X-Forwarded-For: 198.51.100.9, nonsense", "127.0.0.1"),
+        (behind_proxy.clone(), "X_Forwarded_For: 198.51.100.9", "127.0.0.1"),
+        (behind_proxy, "Forwarded: for=198.51.100.9", "127.0.0.1"),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let front = Front::start_behind(listener.local_addr().unwrap(), clients);
+        let backend = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = vec![0; 4096];
+            let read = stream.read(&mut request).await.unwrap();
+            String::from_utf8_lossy(&request[..read]).into_owned()
+        };
+        let request = login().replace("Host: a", &format!("Host: a\r\n{field}"));
+        let both = async { tokio::join!(front.ask(&request), backend) };
+        let (_, seen) = timeout(PATIENCE, both).await.expect("the backend is asked");
+        assert!(seen.contains(&format!("x-forwarded-for: {client}\r\n")), "{field}: {seen}");
+        let recorded = front.records.0.lock().unwrap()[0].client.unwrap();
+        assert_eq!(recorded.to_string(), client, "{field}");
+    }
 }

@@ -10,7 +10,9 @@ use tokio::time::timeout;
 
 use super::support::{Client, PATIENCE, Probe, get};
 use crate::account::Country;
-use crate::config::{Admin, Limits, Listener, Log, Regions, Replay, Settings, Shutdown, Upstream};
+use crate::config::{
+    Admin, Clients, Limits, Listener, Log, Regions, Replay, Settings, Shutdown, Throttle, Upstream,
+};
 use crate::server::admin::AdminPages;
 use crate::server::serve::{Edge, ServeError};
 use crate::server::{Load, NoRecords, StopSignal, Stopped};
@@ -30,7 +32,9 @@ pub fn settings() -> Settings {
         pass_through: Vec::new(),
         apps: Vec::new(),
         limits: Limits::default(),
+        clients: Clients::default(),
         replay: Replay::default(),
+        throttle: Throttle::default(),
         regions: Regions::default(),
         log: Log::default(),
         shutdown: Shutdown { drain_delay: Duration::from_secs(60), grace: Duration::from_secs(60) },

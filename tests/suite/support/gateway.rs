@@ -70,6 +70,12 @@ impl House {
         Self { directory, config, secrets }
     }
 
+    /// The same with more in its config.
+    pub fn with(mut self, config: &str) -> Self {
+        self.config += &format!("\n{config}");
+        self
+    }
+
     /// The gateway's data directory.
     pub fn data(&self) -> PathBuf {
         self.directory.path().join("data")

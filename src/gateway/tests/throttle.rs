@@ -1,0 +1,197 @@
+//! The throttle seen from outside: what reaches the backend, and what callers are told.
+
+use super::*;
+
+/// Ways in which coolkit's clients write one number. Digits without a plus are international
+/// there, so that a bare national number is one of another country.
+const SPELLINGS: [&str; 20] = [
+    "+8613800138001",
+    "8613800138001",
+    "008613800138001",
+    "+86 13800138001",
+    "+86 1380 0138 001",
+    "0086 (138) 00138001",
+    "+86 138 0013 8001",
+    "+86-138-0013-8001",
+    "+86 (138) 0013 8001",
+    "(+86) 138-0013-8001",
+    "0086 138 0013 8001",
+    "0086-13800138001",
+    "86 138 0013 8001",
+    "86-13800138001",
+    " +8613800138001 ",
+    "１３８００１３８００１",
+    "＋８６１３８００１３８００１",
+    "８６１３８００１３８００１",
+    "+86 138-00138001",
+    "+86.138.0013.8001",
+];
+
+fn client(number: u32) -> IpAddr {
+    IpAddr::V4((0x0a00_0000 + number).into())
+}
+
+fn coolkit_send(to: &str, send_type: &str, nonce: u32) -> Request<Bytes> {
+    let nonce = format!("n{nonce}");
+    let body =
+        json!({"appid": "app", "nonce": nonce, "ts": NOW, "version": 8, "sendType": send_type, "to": to});
+    signed("/api/sms", &body)
+}
+
+fn canonical_send(phone: &str, purpose: &str) -> Request<Bytes> {
+    let body = json!({"channel": "sms", "phone": phone, "purpose": purpose});
+    request("POST", "/v1/verification-codes", &[], &body.to_string())
+}
+
+fn reset(code: u32) -> Request<Bytes> {
+    let body = json!({"phone": "+8613800138001", "verification": {"code": format!("{code:04}")},
+                      "new_password": "12345678", "password_form": "plain"});
+    request("POST", "/v1/password-resets", &[], &body.to_string())
+}
+
+fn sent() -> Answer {
+    Ok((202, json!({"challenge": "c", "expires_in": 300, "resend_in": 120}).to_string()))
+}
+
+fn problem(status: u16, code: &str) -> Answer {
+    let body = json!({"type": format!("urn:dragoman:problem:{code}"), "code": code, "status": status});
+    Ok((status, body.to_string()))
+}
+
+/// Sends all requests at once, each from an address of its own; the outcomes.
+async fn at_once(bench: Bench, requests: Vec<Request<Bytes>>) -> (Arc<Bench>, Vec<Outcome>) {
+    let bench = Arc::new(bench);
+    let mut calls = tokio::task::JoinSet::new();
+    for (number, request) in (0..).zip(requests) {
+        let bench = bench.clone();
+        calls.spawn(async move { bench.call_from(client(number), request).await.1.outcome });
+    }
+    let outcomes = calls.join_all().await;
+    (bench, outcomes)
+}
+
+fn count(outcomes: &[Outcome], outcome: Outcome) -> usize {
+    outcomes.iter().filter(|found| **found == outcome).count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_a_thousand_asks_at_once_for_one_number_in_both_dialects_one_reaches_the_backend() {
+    let asks = (0..1000).map(|number| match number % 2 {
+        0 => coolkit_send(SPELLINGS[number as usize / 2 % SPELLINGS.len()], "0", number),
+        _ => canonical_send("+8613800138001", "login"),
+    });
+    let bench = bench((0..1000).map(|_| sent()).collect());
+    let (bench, outcomes) = at_once(bench, asks.collect()).await;
+    assert_eq!(count(&outcomes, Outcome::Success), 1);
+    assert_eq!(count(&outcomes, Outcome::Problem(ProblemCode::SendTooFrequent)), 999);
+    let asked = bench.asked();
+    assert_eq!(asked.len(), 1);
+    assert_eq!(body(&asked[0])["phone"], "+8613800138001");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_a_thousand_guesses_at_once_at_one_code_five_reach_the_backend() {
+    let bench = bench((0..1000).map(|_| problem(422, "code_invalid")).collect());
+    let (bench, outcomes) = at_once(bench, (0..1000).map(reset).collect()).await;
+    assert_eq!(count(&outcomes, Outcome::Problem(ProblemCode::CodeInvalid)), 5);
+    assert_eq!(count(&outcomes, Outcome::Problem(ProblemCode::RateLimited)), 995);
+    assert_eq!(bench.asked().len(), 5);
+}
+
+#[tokio::test]
+async fn a_refusal_that_says_nothing_was_sent_frees_the_number_and_a_timeout_does_not() {
+    let timeout = |delivered| Err(Failure { kind: FailureKind::AnswerTimeout, delivered });
+    let unreachable = Err(Failure { kind: FailureKind::ConnectFailed, delivered: false });
+    for (first, free) in [
+        (problem(409, "account_exists"), true),
+        (problem(404, "account_not_found"), true),
+        (unreachable, true),
+        (timeout(true), false),
+        (problem(502, "send_failed"), false),
+        (Ok((200, "<html>".to_owned())), false),
+    ] {
+        let name = format!("{first:?}");
+        let bench = bench(vec![first, sent()]);
+        bench.call(coolkit_send("+8613800138001", "0", 1)).await;
+        let (_, record) = bench.call(coolkit_send("+8613800138001", "1", 2)).await;
+        let expected = if free { Outcome::Success } else { Outcome::Problem(ProblemCode::SendTooFrequent) };
+        assert_eq!(record.outcome, expected, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_wait_is_told_in_fields_and_in_each_dialects_own_words() {
+    let bench = bench(vec![sent(), sent()]);
+    let policy = "\"destination_interval\";q=1;w=120";
+    let (response, _) = bench.call(canonical_send("+8613800138001", "register")).await;
+    assert_eq!(response.status(), StatusCode::ACCEPTED);
+    assert_eq!(response.headers()["ratelimit-policy"], policy);
+    assert_eq!(response.headers()["ratelimit"], "\"destination_interval\";r=0;t=120");
+
+    bench.clock.advance_seconds(23);
+    let (response, record) = bench.call(canonical_send("+8613800138001", "login")).await;
+    let answer: Value = serde_json::from_slice(response.body()).unwrap();
+    assert_eq!((&answer["code"], &answer["retry_after"]), (&json!("send_too_frequent"), &json!(97)));
+    let expected = Refusal { guard: crate::guard::Guard::Throttle, reason: "destination_interval" };
+    assert_eq!(record.refusal, Some(expected));
+    for response in [response, bench.call(coolkit_send("8613800138001", "0", 1)).await.0] {
+        assert_eq!(response.headers()["retry-after"], "97");
+        assert_eq!(response.headers()["ratelimit-policy"], policy);
+        assert_eq!(response.headers()["ratelimit"], "\"destination_interval\";r=0;t=97");
+    }
+    let answer = bench.json(coolkit_send("8613800138001", "0", 2)).await;
+    assert_eq!(
+        (&answer["error"], &answer["msg"]),
+        (&json!(160_038), &json!("too frequent, try again in 97 s"))
+    );
+
+    bench.clock.advance_seconds(97);
+    let (_, record) = bench.call(canonical_send("+8613800138001", "login")).await;
+    assert_eq!(record.outcome, Outcome::Success);
+}
+
+#[tokio::test]
+async fn a_purpose_that_nobody_can_serve_counts_as_a_send_and_reaches_nobody() {
+    let bench = bench(vec![sent()]);
+    assert_eq!(bench.json(coolkit_send("+8613800138001", "4", 0)).await["error"], 407);
+    for number in 1..20 {
+        let answer = bench.json(coolkit_send("+8613800138001", "4", number)).await;
+        assert_eq!(answer["error"], 160_038, "{number}");
+    }
+    assert_eq!(bench.json(coolkit_send("+8613800138001", "0", 20)).await["error"], 160_038);
+    assert!(bench.asked().is_empty());
+    let unknown = bench.json(coolkit_send("+8613800138002", "7", 21)).await;
+    assert_eq!(unknown["error"], 407);
+}
+
+#[tokio::test]
+async fn rotating_addresses_within_one_network_are_one_client() {
+    let bench = bench((0..30).map(|_| sent()).collect());
+    let mut refused = 0;
+    for number in 0..30_u32 {
+        let from: IpAddr = format!("2001:db8::{number:x}:1").parse().unwrap();
+        let phone = format!("+86138{:08}", number * 10_000);
+        let (_, record) = bench.call_from(from, canonical_send(&phone, "login")).await;
+        refused += usize::from(record.refusal.is_some_and(|refusal| refusal.reason == "address_sends"));
+    }
+    assert_eq!((refused, bench.asked().len()), (10, 20));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_tried_from_everywhere_is_answered_late_but_answered() {
+    let wrong = || problem(401, "credentials_invalid");
+    let bench = bench((0..21).map(|_| wrong()).chain([Ok((201, canonical_session()))]).collect());
+    let login = |password: &str| {
+        let body = json!({"phone": "+8613800138001", "password": password, "password_form": "plain"});
+        request("POST", "/v1/sessions", &[], &body.to_string())
+    };
+    for number in 0..21 {
+        let (_, record) = bench.call_from(client(number), login("wrong")).await;
+        assert_eq!(record.outcome, Outcome::Problem(ProblemCode::CredentialsInvalid), "{number}");
+        assert_eq!(record.slowed, number == 20, "{number}");
+    }
+    let start = Instant::now();
+    let (_, record) = bench.call_from(client(99), login("right")).await;
+    assert_eq!((record.outcome, record.slowed), (Outcome::Success, true));
+    assert_eq!(start.elapsed(), Duration::from_secs(2));
+}
