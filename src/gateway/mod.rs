@@ -77,6 +77,26 @@ impl Gateway {
         upstream: Arc<dyn Upstream>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, BuildError> {
+        let floor = Floor::open(settings.data_dir.as_deref())?;
+        let replay = ReplayGuard::open(&settings.apps, &settings.replay, floor, clock.as_ref())?;
+        Self::build(settings, upstream, clock, Arc::new(replay))
+    }
+
+    /// Builds the exchange for reloaded settings. It shares the replay memory with this one, which
+    /// takes the reloaded apps with [`ReplayGuard::adapt`].
+    ///
+    /// # Errors
+    /// When the settings name what does not exist.
+    pub fn renewed(&self, settings: &Settings, upstream: Arc<dyn Upstream>) -> Result<Self, BuildError> {
+        Self::build(settings, upstream, self.clock.clone(), self.guards.replay().clone())
+    }
+
+    fn build(
+        settings: &Settings,
+        upstream: Arc<dyn Upstream>,
+        clock: Arc<dyn Clock>,
+        replay: Arc<ReplayGuard>,
+    ) -> Result<Self, BuildError> {
         let dialects: Arc<[Box<dyn Dialect>]> = built_in().into();
         let index = |name: &str| {
             let found = dialects.iter().position(|dialect| dialect.name() == name);
@@ -86,8 +106,6 @@ impl Gateway {
             Some(http) => (index(&http.dialect)?, http.app.clone()),
             None => (index(crate::dialect::canonical::NAME)?, None),
         };
-        let floor = Floor::open(settings.data_dir.as_deref())?;
-        let replay = ReplayGuard::open(&settings.apps, &settings.replay, floor, clock.as_ref())?;
         let guards = Guards::new(Apps::new(settings.apps.iter().cloned()), replay, clock.clone());
         let routes = Routes::new(settings, dialects.clone(), upstream_dialect, guards.enforces_signatures())?;
         Ok(Self {
@@ -143,7 +161,7 @@ impl Gateway {
     }
 
     /// The replay guard, for figures and for saving its memory at the end.
-    pub fn replay(&self) -> &ReplayGuard {
+    pub fn replay(&self) -> &Arc<ReplayGuard> {
         self.guards.replay()
     }
 

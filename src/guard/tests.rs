@@ -24,7 +24,7 @@ fn bench_of(apps: Vec<App>, directory: Option<&Path>, now: i64) -> Bench {
     let clock = Arc::new(ManualClock::at(Moment::from_seconds(now)));
     let floor = Floor::open(directory).unwrap();
     let replay = ReplayGuard::open(&apps, &Replay::default(), floor, clock.as_ref()).unwrap();
-    Bench { guards: Guards::new(Apps::new(apps), replay, clock.clone()), clock }
+    Bench { guards: Guards::new(Apps::new(apps), Arc::new(replay), clock.clone()), clock }
 }
 
 /// A bench whose floor lies below every time of the tests.
