@@ -8,6 +8,7 @@ mod completions;
 mod failure;
 mod healthcheck;
 mod message;
+mod reload;
 mod run;
 mod serve;
 mod sign;

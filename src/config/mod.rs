@@ -4,6 +4,7 @@
 mod admin;
 mod app;
 mod backend;
+mod changes;
 mod checks;
 mod demo;
 mod dialects;
@@ -28,6 +29,7 @@ use std::path::PathBuf;
 pub use admin::Admin;
 pub use app::{App, Mode, NonceFormat, ReplayKey};
 pub use backend::Backend;
+pub use changes::Change;
 pub use demo::{SAMPLE_ID, SAMPLE_SECRET};
 pub use dialects::{DIALECTS, Dialect, dialect, signs};
 pub use finding::{Finding, Severity};

@@ -129,7 +129,12 @@ mod tests {
         assert_eq!(floor_after(app(|_| {}), app(|app| app.past = Duration::from_secs(301))), raised);
         assert_eq!(floor_after(app(|_| {}), app(|app| app.future = Duration::from_secs(31))), raised);
         assert_eq!(floor_after(app(|_| {}), app(|app| app.replay_key = ReplayKey::Signature)), raised);
-        let unchanged = [off, app(|_| {}), app(|app| app.past = Duration::from_secs(9)), app(|app| app.replay = Mode::Report)];
+        let unchanged = [
+            off,
+            app(|_| {}),
+            app(|app| app.past = Duration::from_secs(9)),
+            app(|app| app.replay = Mode::Report),
+        ];
         for after in unchanged {
             assert_eq!(floor_after(app(|_| {}), after.clone()), i64::MIN, "{after:?}");
         }

@@ -135,7 +135,8 @@ impl<'a, A: Application> Call<'a, A> {
         let (mut stream, rest, keep_alive) = release(session, keep_alive).await?;
         let request = Request::from_parts(head, body);
         // Boxed, since an exchange is large and most connections idle.
-        let answer = Box::pin(self.serving.application.answer(&self.arrival, route, request, &mut self.record));
+        let answer =
+            Box::pin(self.serving.application.answer(&self.arrival, route, request, &mut self.record));
         let response = match timeout_at(self.arrival.deadline + LAST_WORDS, answer).await {
             Ok(response) => response,
             Err(_) => self.refusal(route, EdgeFault::CallTooSlow),

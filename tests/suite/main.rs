@@ -7,6 +7,7 @@ mod bodies;
 mod leaks;
 mod metrics;
 mod real_clients;
+mod reload;
 mod restarts;
 mod signatures;
 mod tour;
