@@ -66,6 +66,8 @@ test_tools() {
     local missing=()
     command -v curl >/dev/null || missing+=(curl)
     command -v openssl >/dev/null || missing+=(openssl)
+    # systemd-analyze; without an init system nothing is started.
+    command -v systemd-analyze >/dev/null || missing+=(systemd)
     # Where python3 comes without ensurepip or npm without node, Debian's packages complete it.
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3 python3-venv)
     command -v node >/dev/null || missing+=(nodejs)

@@ -98,7 +98,7 @@ impl Reloader {
         }
         let keys: Vec<&str> = taken().map(|change| change.key.as_str()).collect();
         let changed = if keys.is_empty() { "nothing".to_owned() } else { keys.join(", ") };
-        tracing::info!(changed, hash = self.settings.hash(), "config reloaded");
+        tracing::info!(%changed, hash = %self.settings.hash(), "config reloaded");
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod support;
 
+mod alerts;
 mod backend_schema;
 mod bodies;
 mod leaks;
@@ -10,5 +11,6 @@ mod real_clients;
 mod reload;
 mod restarts;
 mod signatures;
+mod systemd;
 mod tour;
 mod upstream_faults;
