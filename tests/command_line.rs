@@ -322,3 +322,32 @@ fn the_examples_of_the_help_do_what_they_say() {
         }
     }
 }
+
+#[test]
+fn check_against_the_running_config_tells_reload_from_restart_and_no_value() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+    write("running.toml", GOOD);
+    let new =
+        GOOD.replace("8080", "8081").replace("[\"env:MY_APP_SECRET\"]", "[\"n3w-s3cr3t\"]\nreplay = \"off\"");
+    write("new.toml", &new);
+    write("broken.toml", BROKEN);
+    let against = |running: &str, new: &str| {
+        let mut command = command(PROGRAM);
+        command.args(["check", "-c", new, "--against", running]);
+        command.current_dir(directory.path()).env("MY_APP_SECRET", "for-my-app");
+        end(&mut command, b"")
+    };
+    let ended = against("running.toml", "new.toml");
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    for line in [
+        "restart: listener.address",
+        "reload: app \"my-app\".secrets",
+        "reload: app \"my-app\".replay (a guard gets weaker)",
+    ] {
+        assert!(ended.stdout.lines().any(|other| other == line), "{line} in {}", ended.stdout);
+    }
+    assert!(!ended.stdout.contains("n3w-s3cr3t"));
+    assert!(against("running.toml", "running.toml").stdout.contains("nothing changes\n"));
+    assert_eq!(against("broken.toml", "running.toml").code, Some(1));
+}
