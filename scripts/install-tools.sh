@@ -3,12 +3,13 @@
 # Debian packages are installed system-wide; everything else goes to the tools directory
 # ($DRAGOMAN_TOOLS, by default ~/.cache/dragoman/tools). Starts no service.
 #
-#   scripts/install-tools.sh build|test|bench|lint
+#   scripts/install-tools.sh build|test|bench|lint|deb
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 tools=${DRAGOMAN_TOOLS:-$HOME/.cache/dragoman/tools}
 cargo_deny_version=0.20.2
+cargo_deb_version=3.8.0
 ewelink_api_version=3.1.1
 
 say() { printf 'install-tools: %s\n' "$*" >&2; }
@@ -145,11 +146,21 @@ lint_tools() {
     cargo install --quiet --locked --root "$tools" --version "$cargo_deny_version" cargo-deny
 }
 
+deb_tools() {
+    # Finds out which libraries the package depends on.
+    command -v dpkg-shlibdeps >/dev/null || apt_install dpkg-dev
+    ! command -v cargo-deb >/dev/null || return 0
+    [ ! -x "$tools/bin/cargo-deb" ] || return 0
+    say "building cargo-deb, which takes some minutes"
+    cargo install --quiet --locked --root "$tools" --version "$cargo_deb_version" cargo-deb
+}
+
 command -v cargo >/dev/null || fail "Rust is missing: see https://rustup.rs"
 case "${1:-}" in
     build) build_tools ;;
     test) build_tools && test_tools ;;
     bench) build_tools && bench_tools ;;
     lint) build_tools && lint_tools ;;
-    *) fail "usage: $0 build|test|bench|lint" ;;
+    deb) build_tools && deb_tools ;;
+    *) fail "usage: $0 build|test|bench|lint|deb" ;;
 esac
