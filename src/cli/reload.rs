@@ -74,8 +74,9 @@ impl Reloader {
         let passing = if same_upstream && passes(&new) == passes(&self.settings) {
             Passing::Unchanged
         } else {
-            let target = new.upstream.http().filter(|_| passes(&new));
-            Passing::To(target.map(|http| PassTarget::new(http.clone())).transpose().map_err(refused)?)
+            let http = new.upstream.http().filter(|_| passes(&new));
+            let target = http.map(|http| PassTarget::new(http.clone())).transpose().map_err(refused)?;
+            Passing::To(target.map(Box::new))
         };
         // The last thing that can fail. Until the swap below the old gateway asks the same memory.
         self.gateway.replay().adapt(&new.apps, SystemClock.now()).await.map_err(refused)?;

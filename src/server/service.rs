@@ -36,7 +36,7 @@ pub enum Passing {
     /// The same as before, its connections too.
     Unchanged,
     /// Another one, or none.
-    To(Option<PassTarget>),
+    To(Option<Box<PassTarget>>),
 }
 
 impl<A: Application> Service<A> {
@@ -53,7 +53,7 @@ impl<A: Application> Service<A> {
             let serving = self.serving.load();
             (Arc::clone(&serving.application), serving.limits.clone())
         };
-        self.replace(application, limits, Passing::To(Some(target)));
+        self.replace(application, limits, Passing::To(Some(Box::new(target))));
         self
     }
 
@@ -66,7 +66,7 @@ impl<A: Application> Service<A> {
         };
         let proxy = match passing {
             Passing::Unchanged => before.proxy.clone(),
-            Passing::To(target) => target.map(|target| Arc::new(PassThrough::proxy(target))),
+            Passing::To(target) => target.map(|target| Arc::new(PassThrough::proxy(*target))),
         };
         self.load.bound(&limits);
         self.serving.store(Arc::new(Serving { application, limits, rate, proxy }));
