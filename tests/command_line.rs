@@ -288,6 +288,19 @@ fn completions_know_every_command() {
 }
 
 #[test]
+fn the_manual_page_has_every_command_with_its_examples() {
+    let page = dragoman(&["man"]).stdout;
+    assert!(page.contains(".TH dragoman 1"), "{page}");
+    for command in ["RUN", "CHECK", "SIGN", "VERIFY", "BACKEND", "HEALTHCHECK", "VERSION", "COMPLETIONS"] {
+        assert!(
+            page.contains(&format!("DRAGOMAN\\-{command}")) || page.contains(&format!("DRAGOMAN-{command}")),
+            "{command}"
+        );
+    }
+    assert!(page.contains("new.toml"));
+}
+
+#[test]
 fn no_color_is_honoured_even_where_colour_is_forced() {
     let help = |name: &str| {
         end(command(PROGRAM).arg("--confg").env(name, "1").env("CLICOLOR_FORCE", "1"), b"").stderr
@@ -306,11 +319,13 @@ fn examples(command: &str) -> Vec<String> {
 #[test]
 fn the_examples_of_the_help_do_what_they_say() {
     let directory = tempfile::tempdir().unwrap();
-    fs::write(directory.path().join("dragoman.toml"), GOOD).unwrap();
+    for config in ["dragoman.toml", "new.toml"] {
+        fs::write(directory.path().join(config), GOOD).unwrap();
+    }
     fs::write(directory.path().join("my-app.secret"), "keep-this-for-examples\n").unwrap();
     let programs = Path::new(PROGRAM).parent().unwrap().display().to_string();
     let path = format!("{programs}:{}", std::env::var("PATH").unwrap_or_default());
-    for name in ["check", "sign", "verify", "version", "completions"] {
+    for name in ["check", "sign", "verify", "version", "completions", "man"] {
         let examples = examples(name);
         assert!(!examples.is_empty(), "{name} has no examples");
         for example in examples {
