@@ -5,7 +5,7 @@ export DRAGOMAN_TOOLS ?= $(HOME)/.cache/dragoman/tools
 
 export PATH := $(DRAGOMAN_TOOLS)/bin:$(PATH)
 
-.PHONY: help run build test bench lint
+.PHONY: help run build test bench lint deb
 
 help:
 	@echo 'make run    build and start the gateway with its embedded backend on 127.0.0.1:8080'
@@ -13,6 +13,7 @@ help:
 	@echo 'make bench  the micro-benchmark and the instruction count per request'
 	@echo 'make lint   licences, banned and vulnerable dependencies'
 	@echo 'make build  the binary as it is packaged: target/dist/dragoman'
+	@echo 'make deb    a Debian package: target/debian/'
 
 # exec, so that Ctrl-C reaches the gateway and make ends when the gateway has ended.
 run:
@@ -23,6 +24,19 @@ run:
 build:
 	@scripts/install-tools.sh build
 	cargo build --profile dist --locked --bin dragoman
+
+# DEB_BINARY packages a binary that is there already.
+DEB_BINARY ?= $${CARGO_TARGET_DIR:-target}/dist/dragoman
+
+deb: $(if $(filter file,$(origin DEB_BINARY)),build)
+	@scripts/install-tools.sh deb
+	mkdir -p target/deb/completions
+	install -m 755 "$(DEB_BINARY)" target/deb/dragoman
+	target/deb/dragoman man > target/deb/dragoman.1
+	target/deb/dragoman completions bash > target/deb/completions/dragoman.bash
+	target/deb/dragoman completions zsh > target/deb/completions/_dragoman
+	target/deb/dragoman completions fish > target/deb/completions/dragoman.fish
+	cargo deb --locked --no-build --output target/debian/
 
 test:
 	@scripts/install-tools.sh test

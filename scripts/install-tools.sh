@@ -3,12 +3,13 @@
 # Debian packages are installed system-wide; everything else goes to the tools directory
 # ($DRAGOMAN_TOOLS, by default ~/.cache/dragoman/tools). Starts no service.
 #
-#   scripts/install-tools.sh build|test|bench|lint
+#   scripts/install-tools.sh build|test|bench|lint|deb
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 tools=${DRAGOMAN_TOOLS:-$HOME/.cache/dragoman/tools}
 cargo_deny_version=0.20.2
+cargo_deb_version=3.8.0
 ewelink_api_version=3.1.1
 
 say() { printf 'install-tools: %s\n' "$*" >&2; }
@@ -66,6 +67,8 @@ test_tools() {
     local missing=()
     command -v curl >/dev/null || missing+=(curl)
     command -v openssl >/dev/null || missing+=(openssl)
+    # systemd-analyze; without an init system nothing is started.
+    command -v systemd-analyze >/dev/null || missing+=(systemd)
     # Where python3 comes without ensurepip or npm without node, Debian's packages complete it.
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3 python3-venv)
     command -v node >/dev/null || missing+=(nodejs)
@@ -143,11 +146,21 @@ lint_tools() {
     cargo install --quiet --locked --root "$tools" --version "$cargo_deny_version" cargo-deny
 }
 
+deb_tools() {
+    # Finds out which libraries the package depends on.
+    command -v dpkg-shlibdeps >/dev/null || apt_install dpkg-dev
+    ! command -v cargo-deb >/dev/null || return 0
+    [ ! -x "$tools/bin/cargo-deb" ] || return 0
+    say "building cargo-deb, which takes some minutes"
+    cargo install --quiet --locked --root "$tools" --version "$cargo_deb_version" cargo-deb
+}
+
 command -v cargo >/dev/null || fail "Rust is missing: see https://rustup.rs"
 case "${1:-}" in
     build) build_tools ;;
     test) build_tools && test_tools ;;
     bench) build_tools && bench_tools ;;
     lint) build_tools && lint_tools ;;
-    *) fail "usage: $0 build|test|bench|lint" ;;
+    deb) build_tools && deb_tools ;;
+    *) fail "usage: $0 build|test|bench|lint|deb" ;;
 esac

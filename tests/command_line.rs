@@ -288,6 +288,19 @@ fn completions_know_every_command() {
 }
 
 #[test]
+fn the_manual_page_has_every_command_with_its_examples() {
+    let page = dragoman(&["man"]).stdout;
+    assert!(page.contains(".TH dragoman 1"), "{page}");
+    for command in ["RUN", "CHECK", "SIGN", "VERIFY", "BACKEND", "HEALTHCHECK", "VERSION", "COMPLETIONS"] {
+        assert!(
+            page.contains(&format!("DRAGOMAN\\-{command}")) || page.contains(&format!("DRAGOMAN-{command}")),
+            "{command}"
+        );
+    }
+    assert!(page.contains("new.toml"));
+}
+
+#[test]
 fn no_color_is_honoured_even_where_colour_is_forced() {
     let help = |name: &str| {
         end(command(PROGRAM).arg("--confg").env(name, "1").env("CLICOLOR_FORCE", "1"), b"").stderr
@@ -306,11 +319,13 @@ fn examples(command: &str) -> Vec<String> {
 #[test]
 fn the_examples_of_the_help_do_what_they_say() {
     let directory = tempfile::tempdir().unwrap();
-    fs::write(directory.path().join("dragoman.toml"), GOOD).unwrap();
+    for config in ["dragoman.toml", "new.toml"] {
+        fs::write(directory.path().join(config), GOOD).unwrap();
+    }
     fs::write(directory.path().join("my-app.secret"), "keep-this-for-examples\n").unwrap();
     let programs = Path::new(PROGRAM).parent().unwrap().display().to_string();
     let path = format!("{programs}:{}", std::env::var("PATH").unwrap_or_default());
-    for name in ["check", "sign", "verify", "version", "completions"] {
+    for name in ["check", "sign", "verify", "version", "completions", "man"] {
         let examples = examples(name);
         assert!(!examples.is_empty(), "{name} has no examples");
         for example in examples {
@@ -321,4 +336,33 @@ fn the_examples_of_the_help_do_what_they_say() {
             assert_eq!(ended.code, Some(0), "{example}\n{}{}", ended.stdout, ended.stderr);
         }
     }
+}
+
+#[test]
+fn check_against_the_running_config_tells_reload_from_restart_and_no_value() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+    write("running.toml", GOOD);
+    let new =
+        GOOD.replace("8080", "8081").replace("[\"env:MY_APP_SECRET\"]", "[\"n3w-s3cr3t\"]\nreplay = \"off\"");
+    write("new.toml", &new);
+    write("broken.toml", BROKEN);
+    let against = |running: &str, new: &str| {
+        let mut command = command(PROGRAM);
+        command.args(["check", "-c", new, "--against", running]);
+        command.current_dir(directory.path()).env("MY_APP_SECRET", "for-my-app");
+        end(&mut command, b"")
+    };
+    let ended = against("running.toml", "new.toml");
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    for line in [
+        "restart: listener.address",
+        "reload: app \"my-app\".secrets",
+        "reload: app \"my-app\".replay (a guard gets weaker)",
+    ] {
+        assert!(ended.stdout.lines().any(|other| other == line), "{line} in {}", ended.stdout);
+    }
+    assert!(!ended.stdout.contains("n3w-s3cr3t"));
+    assert!(against("running.toml", "running.toml").stdout.contains("nothing changes\n"));
+    assert_eq!(against("broken.toml", "running.toml").code, Some(1));
 }

@@ -1,7 +1,7 @@
 //! `dragoman check`: what is wrong with a config file, and what it opens.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -14,7 +14,8 @@ const EXAMPLES: &str =
 
 Examples:
   $ dragoman check -c dragoman.toml
-  $ dragoman check -c dragoman.toml --verbose";
+  $ dragoman check -c dragoman.toml --verbose
+  $ dragoman check -c new.toml --against dragoman.toml";
 
 /// Check a config file
 #[derive(Debug, Args)]
@@ -23,6 +24,9 @@ pub struct Check {
     /// The config file; the demo's settings without one
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// The config that runs now: also tell what a reload would change, and what needs a restart
+    #[arg(long, value_name = "FILE")]
+    against: Option<PathBuf>,
     /// Also tell what is open to whom
     #[arg(short, long)]
     verbose: bool,
@@ -36,6 +40,11 @@ impl Check {
                 if self.verbose {
                     write_settings(out, &settings)?;
                 }
+                if let Some(running) = &self.against
+                    && !write_changes(out, running, &settings)?
+                {
+                    return Ok(ExitCode::FAILURE);
+                }
                 writeln!(out, "{}", verdict(&warnings))?;
                 Ok(ExitCode::SUCCESS)
             }
@@ -46,6 +55,27 @@ impl Check {
             }
         }
     }
+}
+
+/// What a process that runs `running` makes of the settings; false when that file is refused itself.
+fn write_changes(out: &mut impl Write, running: &Path, new: &Settings) -> Result<bool, Failure> {
+    let (running, _warnings) = match settings(Some(running)) {
+        Ok(good) => good,
+        Err(findings) => {
+            write_findings(out, &findings)?;
+            return Ok(false);
+        }
+    };
+    let changes = running.changes(new);
+    if changes.is_empty() {
+        writeln!(out, "nothing changes")?;
+    }
+    for change in &changes {
+        let how = if change.needs_restart { "restart" } else { "reload" };
+        let weaker = if change.weakens { " (a guard gets weaker)" } else { "" };
+        writeln!(out, "{how}: {change}{weaker}")?;
+    }
+    Ok(true)
 }
 
 fn write_findings(out: &mut impl Write, findings: &[Finding]) -> Result<(), Failure> {

@@ -7,7 +7,9 @@ mod check;
 mod completions;
 mod failure;
 mod healthcheck;
+mod man;
 mod message;
+mod reload;
 mod run;
 mod serve;
 mod sign;
@@ -60,6 +62,7 @@ enum Command {
     Healthcheck(healthcheck::Healthcheck),
     Version(version::Version),
     Completions(completions::Completions),
+    Man(man::Man),
 }
 
 impl Cli {
@@ -76,6 +79,7 @@ impl Cli {
             Command::Healthcheck(healthcheck) => healthcheck.execute(out),
             Command::Version(version) => version.execute(out),
             Command::Completions(completions) => completions.execute(out),
+            Command::Man(man) => man.execute(out),
         };
         done.unwrap_or_else(|failure| {
             // With stderr gone as well, the exit code is all that is left to tell.

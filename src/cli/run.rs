@@ -50,7 +50,7 @@ impl Run {
         let observer = Observer::new(Labels::of(&settings), io::stdout())
             .map_err(|error| Failure::new("can't start observing").because(error))?;
         let observer = Arc::new(observer);
-        let served = serve::gateway(&settings, Arc::clone(&observer), |bound| {
+        let served = serve::gateway(self.config.as_deref(), &settings, Arc::clone(&observer), |bound| {
             // A gateway without a terminal serves all the same.
             let _ = write!(io::stderr(), "{}", banner(&settings, bound, &program()));
         });

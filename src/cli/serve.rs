@@ -1,5 +1,6 @@
 //! The one place where the command line meets the server and the embedded backend.
 
+use std::env;
 use std::fs::DirBuilder;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
@@ -10,17 +11,20 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response};
 
+use super::reload::Reloader;
 use super::{Bound, Failure};
 use crate::account::Problem;
 use crate::backend::{Backend, Message, OPENAPI};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{self, Limits, Settings, Shutdown};
+use crate::config::{self, HttpUpstream, Limits, Settings, Shutdown};
 use crate::gateway::Gateway;
 use crate::observe::{CallRecord, Observer};
 use crate::server::admin::{AdminPages, OutboxEntry};
+use crate::server::notify::{self, Notifier};
+use crate::server::signals::Reloads;
 use crate::server::{
-    self, Edge, Handler, Lifecycle, Load, NoRecords, Plain, RecordSink, Service, Stopped, problem_json,
-    signals,
+    self, Edge, Handler, Lifecycle, Load, NoRecords, Phase, Plain, RecordSink, Service, Stopped,
+    problem_json, signals,
 };
 use crate::upstream::Upstream;
 use crate::upstream::http::HttpBackend;
@@ -34,11 +38,12 @@ const ADDRESS_HINT: &str = "stop what listens there, or choose another: `address
 /// Serves until the process is told to stop; `listening` is called once, when every address is
 /// bound.
 pub(super) fn gateway(
+    config: Option<&Path>,
     settings: &Settings,
     observer: Arc<Observer>,
     listening: impl FnOnce(&Bound),
 ) -> Result<(), Failure> {
-    runtime()?.block_on(serve(settings, observer, listening))
+    runtime()?.block_on(serve(config, settings, observer, listening))
 }
 
 /// Serves the embedded backend alone until the process is told to stop.
@@ -52,6 +57,13 @@ pub(super) fn backend(
     }
     runtime()?.block_on(async {
         let mut signals = signals::listen().map_err(no_start)?;
+        let mut reloads = Reloads::listen().map_err(no_start)?;
+        tokio::spawn(async move {
+            loop {
+                reloads.next().await;
+                tracing::warn!("SIGHUP ignored: the backend alone has no config file");
+            }
+        });
         let backend = Backend::open(settings, Arc::new(SystemClock))
             .map_err(|error| no_backend(error).hint(DATABASE_HINT))?;
         let bound = server::Bound::bind(address, "clients")
@@ -86,6 +98,7 @@ pub(super) fn restore(source: &Path, database: &Path) -> Result<(), Failure> {
 }
 
 async fn serve(
+    config: Option<&Path>,
     settings: &Settings,
     observer: Arc<Observer>,
     listening: impl FnOnce(&Bound),
@@ -101,17 +114,33 @@ async fn serve(
         None => None,
     };
     let upstream = upstream(settings, embedded.as_ref())?;
-    let gateway = Gateway::new(settings, upstream, clock).map_err(|error| no_start(error).hint(DATA_HINT))?;
+    let gateway = Gateway::new(settings, Arc::clone(&upstream), clock)
+        .map_err(|error| no_start(error).hint(DATA_HINT))?;
     let gateway = Arc::new(gateway);
     let load = Load::new(&settings.limits);
     read_load(&observer, &load, &gateway);
     let mut signals = signals::listen().map_err(no_start)?;
+    let reloads = Reloads::listen().map_err(no_start)?;
+    let notifier = Notifier::new(env::var_os("NOTIFY_SOCKET").as_deref()).map_err(no_start)?;
     // Codes are for whoever sits at this machine, and for nobody who only reaches it.
     let shown = embedded.clone().filter(|_| settings.is_loopback());
     let pages = pages(&observer, shown);
-    let edge = Edge::start(settings, Arc::clone(&gateway), pages, load, observer)
+    let edge = Edge::start(settings, Arc::clone(&gateway), pages, load, Arc::clone(&observer) as _)
         .map_err(|error| no_start(error).hint(ADDRESS_HINT))?;
     listening(&Bound { listeners: edge.clients().to_vec(), admin: edge.admin() });
+    observer.metrics().set_config(&settings.hash());
+    let notifier = Arc::new(notifier);
+    announce(&edge, &notifier).await?;
+    let reloader = Reloader {
+        config: config.map(Path::to_owned),
+        settings: settings.clone(),
+        gateway: Arc::clone(&gateway),
+        upstream,
+        service: Arc::clone(edge.service()),
+        observer,
+        notifier,
+    };
+    let reloading = tokio::spawn(reloader.run(reloads));
     let save = async {
         if let Err(error) = gateway.save() {
             tracing::error!(%error, "the replay memory could not be saved; its floor holds");
@@ -122,12 +151,30 @@ async fn serve(
             tracing::error!(%error, "the embedded backend's log stays until the next start");
         }
     };
-    ended(edge.run(settings, &mut signals, save).await)
+    let stopped = edge.run(settings, &mut signals, save).await;
+    reloading.abort();
+    ended(stopped)
+}
+
+/// Tells the service manager that the process serves, once that is proven, and later that it stops.
+async fn announce(edge: &Edge<Gateway>, notifier: &Arc<Notifier>) -> Result<(), Failure> {
+    if !notifier.is_heard() {
+        return Ok(());
+    }
+    notify::prove_serving(edge.clients(), edge.admin()).await.map_err(no_start)?;
+    notifier.ready();
+    let (mut phase, notifier) = (edge.phase(), Arc::clone(notifier));
+    tokio::spawn(async move {
+        if phase.wait_for(|phase| *phase != Phase::Running).await.is_ok() {
+            notifier.stopping();
+        }
+    });
+    Ok(())
 }
 
 fn upstream(settings: &Settings, embedded: Option<&Backend>) -> Result<Arc<dyn Upstream>, Failure> {
     match (&settings.upstream, embedded) {
-        (config::Upstream::Http(http), _) => Ok(Arc::new(HttpBackend::new(http.clone()).map_err(no_start)?)),
+        (config::Upstream::Http(http), _) => http_upstream(http),
         (config::Upstream::Embedded, Some(backend)) => Ok(Arc::new(backend.clone())),
         (config::Upstream::Embedded, None) => {
             Err(Failure::new("the embedded backend has no place for its data").hint("set `data_dir`"))
@@ -135,16 +182,21 @@ fn upstream(settings: &Settings, embedded: Option<&Backend>) -> Result<Arc<dyn U
     }
 }
 
+/// A backend elsewhere.
+pub(super) fn http_upstream(settings: &HttpUpstream) -> Result<Arc<dyn Upstream>, Failure> {
+    Ok(Arc::new(HttpBackend::new(settings.clone()).map_err(no_start)?))
+}
+
 fn read_load(observer: &Observer, load: &Arc<Load>, gateway: &Arc<Gateway>) {
-    let (load, gateway) = (Arc::clone(load), Arc::clone(gateway));
+    // One of each for all gateways that reloads put in place.
+    let (load, replay) = (Arc::clone(load), Arc::clone(gateway.replay()));
+    let windows = Arc::clone(gateway.throttle().store());
     observer.metrics().before_reading(move |metrics| {
         metrics.set_load(load.connections(), load.in_flight());
         let (over_all, over_address) = load.refused_connections();
         metrics.set_refused_connections(over_all, over_address);
-        let replay = gateway.replay();
         metrics.set_replay_entries(replay.entries(), replay.bound());
-        let throttle = gateway.throttle();
-        metrics.set_throttle_entries(throttle.entries(), throttle.bound());
+        metrics.set_throttle_entries(windows.entries(SystemClock.now()), windows.bound());
     });
 }
 

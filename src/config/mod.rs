@@ -4,6 +4,7 @@
 mod admin;
 mod app;
 mod backend;
+mod changes;
 mod checks;
 mod clients;
 mod demo;
@@ -30,6 +31,7 @@ use std::path::PathBuf;
 pub use admin::Admin;
 pub use app::{App, Mode, NonceFormat, ReplayKey};
 pub use backend::Backend;
+pub use changes::Change;
 pub use clients::{Clients, Network};
 pub use demo::{SAMPLE_ID, SAMPLE_SECRET};
 pub use dialects::{DIALECTS, Dialect, dialect, signs};

@@ -80,6 +80,29 @@ impl Gateway {
         upstream: Arc<dyn Upstream>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, BuildError> {
+        let floor = Floor::open(settings.data_dir.as_deref())?;
+        let replay = ReplayGuard::open(&settings.apps, &settings.replay, floor, clock.as_ref())?;
+        let throttle = throttle(settings, &clock)?;
+        Self::build(settings, upstream, clock, Arc::new(replay), throttle)
+    }
+
+    /// Builds the exchange for reloaded settings. It shares the replay memory with this one, which
+    /// takes the reloaded apps with [`ReplayGuard::adapt`], and what the throttle has counted.
+    ///
+    /// # Errors
+    /// When the settings name what does not exist.
+    pub fn renewed(&self, settings: &Settings, upstream: Arc<dyn Upstream>) -> Result<Self, BuildError> {
+        let throttle = self.throttle.renewed(settings);
+        Self::build(settings, upstream, self.clock.clone(), self.guards.replay().clone(), throttle)
+    }
+
+    fn build(
+        settings: &Settings,
+        upstream: Arc<dyn Upstream>,
+        clock: Arc<dyn Clock>,
+        replay: Arc<ReplayGuard>,
+        throttle: Throttle,
+    ) -> Result<Self, BuildError> {
         let dialects: Arc<[Box<dyn Dialect>]> = built_in().into();
         let index = |name: &str| {
             let found = dialects.iter().position(|dialect| dialect.name() == name);
@@ -89,10 +112,7 @@ impl Gateway {
             Some(http) => (index(&http.dialect)?, http.app.clone()),
             None => (index(crate::dialect::canonical::NAME)?, None),
         };
-        let floor = Floor::open(settings.data_dir.as_deref())?;
-        let replay = ReplayGuard::open(&settings.apps, &settings.replay, floor, clock.as_ref())?;
         let guards = Guards::new(Apps::new(settings.apps.iter().cloned()), replay, clock.clone());
-        let throttle = throttle(settings, &clock)?;
         let routes = Routes::new(settings, dialects.clone(), upstream_dialect, guards.enforces_signatures())?;
         Ok(Self {
             routes,
@@ -150,7 +170,7 @@ impl Gateway {
     }
 
     /// The replay guard, for figures and for saving its memory at the end.
-    pub fn replay(&self) -> &ReplayGuard {
+    pub fn replay(&self) -> &Arc<ReplayGuard> {
         self.guards.replay()
     }
 

@@ -129,13 +129,25 @@ impl Floor {
         self.seconds.load(Ordering::SeqCst)
     }
 
-    fn raise(&self, seconds: i64) {
+    pub(super) fn raise(&self, seconds: i64) {
         self.seconds.fetch_max(seconds, Ordering::SeqCst);
     }
 
     /// Raises the floor to the highest time that was accepted.
     pub(super) fn raise_to_highest(&self) {
         self.raise(self.highest.load(Ordering::SeqCst));
+    }
+
+    /// Writes down the policy of a reload and the floor of some of its apps, above which a start after a
+    /// crash begins.
+    pub(super) async fn adapt(&self, policy: &str, floor: i64) -> Result<(), FloorError> {
+        let Some(directory) = &self.directory else {
+            return Ok(());
+        };
+        if floor > i64::MIN {
+            self.accept(floor).await.map_err(failure(&directory.join(HIGHEST_FILE)))?;
+        }
+        write_whole(&directory.join(POLICY_FILE), policy.as_bytes())
     }
 
     /// Notes an accepted time. Returns when it is safely written, if it is the highest yet.

@@ -6,6 +6,7 @@ mod client_address;
 mod floor;
 mod refusal;
 mod replay;
+mod tenants;
 mod throttle;
 
 use std::sync::Arc;
@@ -67,18 +68,18 @@ pub struct Refused {
 /// All guards of signed requests.
 pub struct Guards {
     apps: Apps,
-    replay: ReplayGuard,
+    replay: Arc<ReplayGuard>,
     clock: Arc<dyn Clock>,
 }
 
 impl Guards {
     /// Guards over these apps and this memory.
-    pub fn new(apps: Apps, replay: ReplayGuard, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(apps: Apps, replay: Arc<ReplayGuard>, clock: Arc<dyn Clock>) -> Self {
         Self { apps, replay, clock }
     }
 
     /// The replay guard, for saving its memory and for figures.
-    pub fn replay(&self) -> &ReplayGuard {
+    pub fn replay(&self) -> &Arc<ReplayGuard> {
         &self.replay
     }
 

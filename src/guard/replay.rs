@@ -5,21 +5,20 @@
 //! been forgotten than that (a crash, a wall clock that stepped back, a policy that grew
 //! stricter), the floor rises instead.
 
-use std::collections::HashMap;
 use std::hash::Hasher;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicI64, Ordering};
 
+use arc_swap::ArcSwap;
 use siphasher::sip128::{Hasher128, SipHasher24};
 
 use super::floor::{Floor, FloorError, Kept};
+use super::tenants::Tenants;
 use crate::account::ProblemCode;
 use crate::clock::{Clock, Moment};
 use crate::config::{App, Mode, Replay, ReplayKey};
 use crate::sign::{Signature, Signed};
 use crate::store::memory::MemoryStore;
-use crate::store::{AppShare, Entry, Receipt, Remembered, ReplayStore, StoreError};
+use crate::store::{Entry, Receipt, Remembered, ReplayStore, StoreError};
 
 /// Seconds that an entry is remembered beyond the end of its window.
 const SLACK_SECONDS: i64 = 60;
@@ -69,12 +68,9 @@ impl ReplayRefusal {
 pub struct ReplayGuard {
     store: MemoryStore,
     floor: Floor,
-    shares: HashMap<String, Arc<AppShare>>,
+    tenants: ArcSwap<Tenants>,
     key: [u8; 16],
-    bound: usize,
-    /// Seconds from a request's time until no app's window reaches it. One number for all, since the
-    /// entries of one second are forgotten together.
-    lifetime: i64,
+    bounds: Replay,
     /// The latest wall-clock time seen, in milliseconds.
     latest: AtomicI64,
 }
@@ -86,24 +82,21 @@ impl ReplayGuard {
     /// When the data directory can't be written, or no random key can be had.
     pub fn open(apps: &[App], bounds: &Replay, floor: Floor, clock: &dyn Clock) -> Result<Self, FloorError> {
         let now = clock.now();
-        let share = |app: &App| {
-            let share =
-                AppShare { id: app.id.clone(), entries: AtomicUsize::new(0), bound: bounds.entries_per_app };
-            (app.id.clone(), Arc::new(share))
-        };
+        let tenants = Tenants::of(apps, bounds);
+        let future = tenants.future;
         let mut guard = Self {
             store: MemoryStore::new(bounds.entries),
             floor,
-            shares: apps.iter().map(share).collect(),
+            tenants: ArcSwap::from_pointee(tenants),
             key: [0; 16],
-            bound: bounds.entries,
-            lifetime: longest_window(apps).saturating_add(SLACK_SECONDS),
+            bounds: bounds.clone(),
             latest: AtomicI64::new(now.millis()),
         };
-        match guard.floor.start(&policy(apps), now, longest_future(apps))? {
+        match guard.floor.start(&policy(apps), now, future)? {
             Some(Kept { key, buckets }) => {
                 guard.key = key;
-                guard.store.load(buckets, now, |id| guard.shares.get(id).cloned());
+                let tenants = guard.tenants.load();
+                guard.store.load(buckets, now, |id| Some(tenants.find(id)?.share.clone()));
             }
             None => getrandom::fill(&mut guard.key).map_err(|_| FloorError::NoRandomness)?,
         }
@@ -124,15 +117,18 @@ impl ReplayGuard {
     ) -> Result<Receipt, ReplayRefusal> {
         self.watch_clock(now);
         let second = signed.time.seconds();
-        if second <= self.floor.seconds() {
-            return Err(ReplayRefusal::BelowFloor);
-        }
-        let share = self.shares.get(&app.id).cloned().ok_or(ReplayRefusal::Full(StoreError::AppFull))?;
-        let entry = Entry {
-            app: share,
-            second,
-            digest: self.digest(app, signed, signature),
-            until: signed.time.plus_seconds(self.lifetime),
+        let entry = {
+            let tenants = self.tenants.load();
+            let tenant = tenants.find(&app.id).ok_or(ReplayRefusal::Full(StoreError::AppFull))?;
+            if second <= self.floor.seconds().max(tenant.floor) {
+                return Err(ReplayRefusal::BelowFloor);
+            }
+            Entry {
+                app: tenant.share.clone(),
+                second,
+                digest: self.digest(app, signed, signature),
+                until: signed.time.plus_seconds(tenants.window.saturating_add(SLACK_SECONDS)),
+            }
         };
         let receipt = match self.store.remember(entry, now).await {
             Ok(Remembered::New(receipt)) => receipt,
@@ -141,6 +137,19 @@ impl ReplayGuard {
         };
         self.floor.accept(second).await.map_err(|_| ReplayRefusal::Unwritable)?;
         Ok(receipt)
+    }
+
+    /// Takes the apps of a reloaded config; what is remembered stays. Whatever may not have been
+    /// remembered as it should be now, such as the requests of an app whose replays were not checked,
+    /// is below the floor from then on.
+    ///
+    /// # Errors
+    /// When the data directory can't be written: then nothing has changed.
+    pub async fn adapt(&self, apps: &[App], now: Moment) -> Result<(), FloorError> {
+        let next = self.tenants.load().with(apps, &self.bounds, now);
+        self.floor.adapt(&policy(apps), next.highest_floor()).await?;
+        self.tenants.store(next.into());
+        Ok(())
     }
 
     /// Forgets a request of which nothing came, so that its sender may send it again.
@@ -160,7 +169,7 @@ impl ReplayGuard {
 
     /// The most entries that may be.
     pub fn bound(&self) -> usize {
-        self.bound
+        self.bounds.entries
     }
 
     /// Saves the memory for the next start; to be called after the last request.
@@ -168,6 +177,7 @@ impl ReplayGuard {
     /// # Errors
     /// When the data directory can't be written: the next start then refuses what this one took.
     pub fn save(&self, now: Moment) -> Result<(), FloorError> {
+        self.floor.raise(self.tenants.load().highest_floor());
         self.floor.keep(&Kept { key: self.key, buckets: self.store.save() }, now)
     }
 
@@ -212,18 +222,4 @@ fn policy(apps: &[App]) -> String {
         .collect();
     lines.sort_unstable();
     lines.concat()
-}
-
-fn longest_future(apps: &[App]) -> i64 {
-    longest(apps.iter().map(|app| app.future))
-}
-
-fn longest_window(apps: &[App]) -> i64 {
-    longest(apps.iter().map(|app| app.past.saturating_add(app.future)))
-}
-
-/// In seconds, rounded up.
-fn longest(spans: impl Iterator<Item = Duration>) -> i64 {
-    let longest = spans.max().unwrap_or_default();
-    i64::try_from(longest.as_millis().div_ceil(1000)).unwrap_or(i64::MAX)
 }

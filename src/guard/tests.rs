@@ -24,7 +24,7 @@ fn bench_of(apps: Vec<App>, directory: Option<&Path>, now: i64) -> Bench {
     let clock = Arc::new(ManualClock::at(Moment::from_seconds(now)));
     let floor = Floor::open(directory).unwrap();
     let replay = ReplayGuard::open(&apps, &Replay::default(), floor, clock.as_ref()).unwrap();
-    Bench { guards: Guards::new(Apps::new(apps), replay, clock.clone()), clock }
+    Bench { guards: Guards::new(Apps::new(apps), Arc::new(replay), clock.clone()), clock }
 }
 
 /// A bench whose floor lies below every time of the tests.
@@ -316,4 +316,60 @@ async fn a_damaged_memory_file_counts_as_a_crash() {
     std::fs::write(&file, &text[..text.len() - 8]).unwrap();
     let after = bench_of(vec![app()], Some(directory.path()), START + 1);
     assert_eq!(after.reason(&made("n", START)).await, Some("below_floor"));
+}
+
+/// The same memory under the apps of a reloaded config.
+async fn reloaded(bench: &Bench, apps: Vec<App>) -> Bench {
+    let replay = Arc::clone(bench.guards.replay());
+    replay.adapt(&apps, bench.clock.now()).await.unwrap();
+    Bench { guards: Guards::new(Apps::new(apps), replay, bench.clock.clone()), clock: bench.clock.clone() }
+}
+
+#[tokio::test]
+async fn a_reload_forgets_nothing_and_lets_a_new_app_in_at_once() {
+    let (before, _directory) = bench(app());
+    let accepted = made("n", START);
+    assert_eq!(before.code(&accepted).await, None);
+    let after = reloaded(&before, vec![app(), App::new("new", "secret")]).await;
+    assert_eq!(after.code(&accepted).await, Some(ProblemCode::RequestReplayed));
+    assert_eq!(after.code(&made("m", START)).await, None);
+    assert_eq!(after.code(&made_with("secret", "new", "n", START)).await, None);
+}
+
+#[tokio::test]
+async fn what_passed_unchecked_before_a_reload_does_not_pass_after_it_nor_after_a_crash() {
+    let directory = tempfile::tempdir().unwrap();
+    let lax = || {
+        let mut lax = App::new("lax", "lax secret");
+        lax.replay = Mode::Off;
+        lax
+    };
+    let before = bench_of(vec![app(), lax()], Some(directory.path()), START);
+    let ahead = made_with("lax secret", "lax", "n", START + 30);
+    assert_eq!(before.code(&ahead).await, None);
+    let strict = || vec![app(), App::new("lax", "lax secret")];
+    let after = reloaded(&before, strict()).await;
+    assert_eq!(after.reason(&ahead).await, Some("below_floor"));
+    assert_eq!(after.code(&made("another app", START)).await, None);
+    drop((before, after));
+
+    let restarted = bench_of(strict(), Some(directory.path()), START + 1);
+    assert_eq!(restarted.reason(&ahead).await, Some("below_floor"));
+    let later = made_with("lax secret", "lax", "m", START + 31);
+    assert_eq!(restarted.code(&later).await, None);
+}
+
+#[tokio::test]
+async fn a_clean_stop_keeps_the_floor_of_a_reload() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut wider = app();
+    wider.future = std::time::Duration::from_secs(60);
+    let before = bench_of(vec![app()], Some(directory.path()), START);
+    assert_eq!(before.code(&made("n", START + 30)).await, None);
+    let after = reloaded(&before, vec![wider.clone()]).await;
+    after.guards.replay().save(after.clock.now()).unwrap();
+    drop((before, after));
+    let restarted = bench_of(vec![wider], Some(directory.path()), START + 1);
+    assert_eq!(restarted.reason(&made("m", START + 30)).await, Some("below_floor"));
+    assert_eq!(restarted.code(&made("m", START + 31)).await, None);
 }

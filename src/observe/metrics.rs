@@ -76,6 +76,8 @@ series! {
         "Config reloads.";
     config_last_reload_successful IntGauge "dragoman_config_last_reload_successful" []
         "Whether the config that was loaded last is the one that runs (1) or was refused (0).";
+    config_info IntGaugeVec "dragoman_config_info" ["hash"]
+        "The config that runs, as a hash of its settings; the value is always 1.";
     build_info IntGaugeVec "dragoman_build_info" ["version"]
         "The version that runs; the value is always 1.";
 }
@@ -146,6 +148,12 @@ impl Metrics {
         let result = if success { "success" } else { "failure" };
         self.series.config_reloads.with_label_values(&[result]).inc();
         self.series.config_last_reload_successful.set(i64::from(success));
+    }
+
+    /// Tells which config runs.
+    pub fn set_config(&self, hash: &str) {
+        self.series.config_info.reset();
+        self.series.config_info.with_label_values(&[hash]).set(1);
     }
 
     /// All metrics in Prometheus's text form.

@@ -23,7 +23,7 @@ use super::head;
 use super::load::CallShare;
 use super::pass::{self, Passage};
 use super::request_id::request_id;
-use super::service::Service;
+use super::service::{Service, Serving};
 use crate::clock::{Clock, SystemClock};
 use crate::gateway::Arrival;
 use crate::observe::{CallRecord, Outcome};
@@ -34,7 +34,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// A request on its way.
 pub struct Call<'a, A: Application> {
     service: &'a Service<A>,
-    application: Arc<A>,
+    serving: Arc<Serving<A>>,
     arrival: Arrival,
     record: CallRecord,
     arrived: Instant,
@@ -45,14 +45,15 @@ impl<'a, A: Application> Call<'a, A> {
     pub fn new(service: &'a Service<A>, listener: usize, client: Option<IpAddr>, arrived: Instant) -> Self {
         let request_id = request_id();
         let record = CallRecord::new(SystemClock.now(), request_id.clone(), client);
-        let arrival =
-            Arrival { listener, client, request_id, deadline: arrived + service.limits().call_timeout };
-        Self { service, application: service.application(), arrival, record, arrived }
+        let serving = service.serving();
+        let deadline = arrived + serving.limits.call_timeout;
+        let arrival = Arrival { listener, client, request_id, deadline };
+        Self { service, serving, arrival, record, arrived }
     }
 
     /// Serves it; `buffer` holds its head and what came with it.
     pub async fn serve(mut self, stream: Stream, buffer: BytesMut, keep_alive: bool) -> Reusable {
-        let raw = self.service.proxy().map(|_| buffer.clone());
+        let raw = self.serving.proxy.as_ref().map(|_| buffer.clone());
         let mut session = HttpSession::new(stream);
         session.set_pipelining_enabled(true);
         session.set_read_timeout(None);
@@ -63,20 +64,20 @@ impl<'a, A: Application> Call<'a, A> {
             return None;
         }
         self.find_client(session.req_header());
-        let route = self.application.route(&self.arrival, session.req_header());
-        if !self.service.is_within_rate(self.arrival.client, self.arrived) {
+        let route = self.serving.application.route(&self.arrival, session.req_header());
+        if !self.serving.is_within_rate(self.arrival.client, self.arrived) {
             return self.refuse(session, route, EdgeFault::TooOften, keep_alive).await;
         }
         let Some(share) = self.service.load().call() else {
             return self.refuse(session, route, EdgeFault::TooManyCalls, keep_alive).await;
         };
-        match (self.application.step(route), self.service.proxy(), raw) {
+        let serving = Arc::clone(&self.serving);
+        match (serving.application.step(route), &serving.proxy, raw) {
             (Step::Answer, ..) => self.answer(session, route, keep_alive).await,
             (Step::Refuse(code), ..) => self.refuse(session, route, EdgeFault::Route(code), keep_alive).await,
             (Step::PassThrough, Some(proxy), Some(raw)) => {
-                let limits = self.service.limits();
                 let passage = self.into_passage(route, share, keep_alive);
-                Box::pin(pass::serve(proxy, session.into_inner(), raw, passage, limits)).await
+                Box::pin(pass::serve(proxy, session.into_inner(), raw, passage, &serving.limits)).await
             }
             (Step::PassThrough, ..) => {
                 self.refuse(session, route, EdgeFault::NowhereToPass, keep_alive).await
@@ -93,7 +94,7 @@ impl<'a, A: Application> Call<'a, A> {
 
     fn into_passage(self, route: A::Route, share: CallShare, keep_alive: bool) -> Passage<A> {
         Passage {
-            application: self.application,
+            application: Arc::clone(&self.serving.application),
             route,
             arrival: self.arrival,
             record: self.record,
@@ -107,7 +108,7 @@ impl<'a, A: Application> Call<'a, A> {
 
     /// Refuses a request whose head was not let in, and ends the connection.
     pub async fn refuse_head(mut self, mut stream: Stream, head: &request::Parts, fault: EdgeFault) {
-        let route = self.application.route(&self.arrival, head);
+        let route = self.serving.application.route(&self.arrival, head);
         let response = self.refusal(route, fault);
         let framing = Framing { head_only: head.method == Method::HEAD, keep_alive: false };
         if self.write(&mut stream, &response, framing).await {
@@ -119,11 +120,11 @@ impl<'a, A: Application> Call<'a, A> {
         if is_encoded(session.req_header()) {
             return self.refuse(session, route, EdgeFault::ContentEncoding, keep_alive).await;
         }
-        let limits = self.service.limits();
+        let (body_bytes, body_timeout) = (self.serving.limits.body_bytes, self.serving.limits.body_timeout);
         let mut share = self.service.load().body();
         let waited = Instant::now();
-        let until = self.arrival.deadline.min(waited + limits.body_timeout);
-        let body = match body::read(&mut session, limits.body_bytes, until, &mut share).await {
+        let until = self.arrival.deadline.min(waited + body_timeout);
+        let body = match body::read(&mut session, body_bytes, until, &mut share).await {
             Ok(body) => body,
             Err(NoBody::Refused(fault)) => {
                 // After malformed chunks nobody knows where the next request would begin.
@@ -142,7 +143,8 @@ impl<'a, A: Application> Call<'a, A> {
         let (mut stream, rest, keep_alive) = release(session, keep_alive).await?;
         let request = Request::from_parts(head, body);
         // Boxed, since an exchange is large and most connections idle.
-        let answer = Box::pin(self.application.answer(&self.arrival, route, request, &mut self.record));
+        let answer =
+            Box::pin(self.serving.application.answer(&self.arrival, route, request, &mut self.record));
         let response = match timeout_at(self.arrival.deadline + LAST_WORDS, answer).await {
             Ok(response) => response,
             Err(_) => self.refusal(route, EdgeFault::CallTooSlow),
@@ -191,7 +193,7 @@ impl<'a, A: Application> Call<'a, A> {
     /// writes here: it alone knows where the body ends.
     async fn answer_and_skip(&mut self, mut session: HttpSession, response: Response<Bytes>) -> Reusable {
         let waited = Instant::now();
-        let until = self.arrival.deadline.min(waited + self.service.limits().body_timeout);
+        let until = self.arrival.deadline.min(waited + self.serving.limits.body_timeout);
         let status = response.status();
         let length = response.body().len();
         let sent = timeout_at(until, write_through(&mut session, response, &self.arrival.request_id)).await;
@@ -212,7 +214,7 @@ impl<'a, A: Application> Call<'a, A> {
         let refusal = fault.refusal();
         self.record.outcome = Outcome::Problem(problem.code);
         self.record.refusal = Some(refusal);
-        self.application.refuse(&self.arrival, route, &problem, refusal, &mut self.record)
+        self.serving.application.refuse(&self.arrival, route, &problem, refusal, &mut self.record)
     }
 
     /// Writes the answer and records the call; whether the client took it.
@@ -223,7 +225,7 @@ impl<'a, A: Application> Call<'a, A> {
             stream.write_all(&wire).await?;
             stream.flush().await
         };
-        let sent = matches!(timeout(self.service.limits().body_timeout, write).await, Ok(Ok(())));
+        let sent = matches!(timeout(self.serving.limits.body_timeout, write).await, Ok(Ok(())));
         self.record.client_duration += waited.elapsed();
         self.record.status = response.status().as_u16();
         if sent {

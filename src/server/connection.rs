@@ -86,7 +86,8 @@ impl<A: Application> Connection<A> {
             return Head::Gone;
         }
         let arrived = Instant::now();
-        let limits = self.service.limits();
+        let serving = self.service.serving();
+        let limits = &serving.limits;
         let whole = read_to_end(stream, buffer, limits.header_bytes);
         match timeout_at(arrived + limits.header_timeout, whole).await {
             Ok(Some(Ok(()))) => Head::Whole(arrived),
@@ -101,7 +102,7 @@ impl<A: Application> Connection<A> {
     /// Waits between requests, as long as an idle connection is kept.
     async fn wait_for_first_byte(&mut self, stream: &mut Stream, buffer: &mut BytesMut) -> bool {
         buffer.reserve(HEAD_READ);
-        let keepalive = self.service.limits().keepalive;
+        let keepalive = self.service.serving().limits.keepalive;
         tokio::select! {
             biased;
             read = timeout(keepalive, stream.read_buf(buffer)) => matches!(read, Ok(Ok(1..))),

@@ -3,11 +3,14 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::config::Limits;
 use crate::guard::subscriber;
+
+/// No bound on the connections of one address.
+const UNBOUNDED: u32 = u32::MAX;
 
 /// The present load of one edge and its bounds.
 #[derive(Debug)]
@@ -15,7 +18,8 @@ pub struct Load {
     connections: Bounded,
     in_flight: Bounded,
     body_bytes: Bounded,
-    per_address: Option<u32>,
+    /// The most connections of one address; [`UNBOUNDED`] where they are not counted.
+    per_address: AtomicU32,
     addresses: Mutex<HashMap<IpAddr, u32>>,
     refused: AtomicU64,
     refused_per_address: AtomicU64,
@@ -25,17 +29,17 @@ pub struct Load {
 #[derive(Debug)]
 struct Bounded {
     count: AtomicUsize,
-    bound: usize,
+    bound: AtomicUsize,
 }
 
 impl Bounded {
     const fn new(bound: usize) -> Self {
-        Self { count: AtomicUsize::new(0), bound }
+        Self { count: AtomicUsize::new(0), bound: AtomicUsize::new(bound) }
     }
 
     fn take(&self, amount: usize) -> bool {
         let before = self.count.fetch_add(amount, Ordering::Relaxed);
-        let fits = before.saturating_add(amount) <= self.bound;
+        let fits = before.saturating_add(amount) <= self.bound.load(Ordering::Relaxed);
         if !fits {
             self.give_back(amount);
         }
@@ -63,17 +67,23 @@ pub enum TooMany {
 impl Load {
     /// No load yet, with these bounds.
     pub fn new(limits: &Limits) -> Arc<Self> {
-        let per_address =
-            limits.connections_per_address.map(|bound| u32::try_from(bound).unwrap_or(u32::MAX));
         Arc::new(Self {
             connections: Bounded::new(limits.connections),
             in_flight: Bounded::new(limits.in_flight),
             body_bytes: Bounded::new(limits.body_bytes_in_all),
-            per_address,
+            per_address: AtomicU32::new(per_address(limits)),
             addresses: Mutex::new(HashMap::new()),
             refused: AtomicU64::new(0),
             refused_per_address: AtomicU64::new(0),
         })
+    }
+
+    /// Takes other bounds from now on; what is over them already may end in peace.
+    pub fn bound(&self, limits: &Limits) {
+        self.connections.bound.store(limits.connections, Ordering::Relaxed);
+        self.in_flight.bound.store(limits.in_flight, Ordering::Relaxed);
+        self.body_bytes.bound.store(limits.body_bytes_in_all, Ordering::Relaxed);
+        self.per_address.store(per_address(limits), Ordering::Relaxed);
     }
 
     /// Open connections.
@@ -110,9 +120,10 @@ impl Load {
     /// A share for one connection of a client.
     pub fn connect(self: &Arc<Self>, client: IpAddr) -> Result<ConnectionShare, TooMany> {
         let mut share = self.connect_proxy()?;
-        let Some(bound) = self.per_address else {
+        let bound = self.per_address.load(Ordering::Relaxed);
+        if bound == UNBOUNDED {
             return Ok(share);
-        };
+        }
         let address = subscriber(client);
         let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
         let count = addresses.entry(address).or_default();
@@ -135,6 +146,10 @@ impl Load {
     pub fn body(self: &Arc<Self>) -> BodyShare {
         BodyShare { load: Arc::clone(self), bytes: 0 }
     }
+}
+
+fn per_address(limits: &Limits) -> u32 {
+    limits.connections_per_address.map_or(UNBOUNDED, |bound| u32::try_from(bound).unwrap_or(UNBOUNDED))
 }
 
 /// One connection's share.
@@ -242,6 +257,20 @@ mod tests {
         let _second = load.connect("2001:db8::2".parse().unwrap()).unwrap();
         assert!(load.connect("2001:db8::3".parse().unwrap()).is_err());
         assert!(load.connect("2001:db8:0:1::3".parse().unwrap()).is_ok());
+    }
+
+    #[test]
+    fn other_bounds_hold_from_then_on() {
+        let load = load();
+        let client: IpAddr = "192.0.2.1".parse().unwrap();
+        let _open = [load.connect(client).unwrap(), load.connect(client).unwrap()];
+        assert_eq!(load.connect(client).unwrap_err(), TooMany::OfOneAddress);
+        load.bound(&Limits { connections: 3, connections_per_address: None, ..Limits::default() });
+        let third = load.connect(client).unwrap();
+        assert_eq!(load.connect(client).unwrap_err(), TooMany::InAll);
+        load.bound(&Limits { connections: 1, ..Limits::default() });
+        drop(third);
+        assert_eq!((load.connect(client).unwrap_err(), load.connections()), (TooMany::InAll, 2));
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod gateway;
 pub mod head;
 pub mod lifecycle;
 pub mod load;
+pub mod notify;
 mod pass;
 mod pass_fields;
 pub mod plain;
@@ -38,7 +39,7 @@ pub use load::Load;
 pub use pass::PassTarget;
 pub use plain::{Handler, Plain, problem_json};
 pub use serve::{Edge, ServeError, runtime};
-pub use service::Service;
+pub use service::{Passing, Service};
 
 #[cfg(test)]
 mod tests;

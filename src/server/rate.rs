@@ -40,6 +40,12 @@ impl AddressRate {
         Some(Self { interval, burst: interval * limits.burst_per_address, full_again: Mutex::new(seen) })
     }
 
+    /// Whether two limits mean the same rate.
+    pub fn is_same(one: &Limits, other: &Limits) -> bool {
+        let rate = |limits: &Limits| (limits.calls_per_second_per_address, limits.burst_per_address);
+        rate(one) == rate(other)
+    }
+
     /// Takes one call from the address's allowance, or says how long to wait for the next.
     pub fn take(&self, client: IpAddr, now: Instant) -> Result<(), Duration> {
         let mut seen = self.full_again.lock().unwrap_or_else(PoisonError::into_inner);

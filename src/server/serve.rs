@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use thiserror::Error;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::accept::{BindError, Bound};
 use super::admin::{AdminError, AdminPages, AdminSite};
 use super::application::{Application, NoRecords, RecordSink};
-use super::lifecycle::{Lifecycle, StopSignal, Stopped};
+use super::lifecycle::{Lifecycle, Phase, StopSignal, Stopped};
 use super::load::Load;
 use super::pass::PassTarget;
 use super::service::Service;
@@ -103,6 +103,11 @@ impl<A: Application> Edge<A> {
     /// What is carried right now.
     pub const fn load(&self) -> &Arc<Load> {
         &self.load
+    }
+
+    /// Tells where the process stands, now and later.
+    pub fn phase(&self) -> watch::Receiver<Phase> {
+        self.lifecycle.phase()
     }
 
     /// What serves the clients: a reload replaces the application in it.

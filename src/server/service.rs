@@ -1,5 +1,5 @@
-//! What one listener's connections share: the application, the limits, the load, the record sink
-//! and, where there is a backend to pass on to, Pingora's proxy.
+//! What one listener's connections share: the load, the record sink, and what a reload replaces as
+//! one – the application, the limits and, where there is a backend to pass on to, Pingora's proxy.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -16,34 +16,48 @@ use super::rate::AddressRate;
 use crate::config::Limits;
 use crate::guard::ClientAddresses;
 
+type Proxy<A> = Arc<HttpProxy<PassThrough<A>>>;
+
 /// An application with everything that serving it takes.
 pub struct Service<A: Application> {
-    application: ArcSwap<A>,
-    limits: Limits,
+    serving: ArcSwap<Serving<A>>,
     load: Arc<Load>,
+    /// Set at the start: another set of proxies takes a restart.
     addresses: ClientAddresses,
-    rate: Option<AddressRate>,
     sink: Arc<dyn RecordSink>,
-    proxy: Option<Arc<HttpProxy<PassThrough<A>>>>,
+}
+
+/// What a reload replaces. A request keeps the one that it began with.
+pub(super) struct Serving<A: Application> {
+    pub(super) application: Arc<A>,
+    pub(super) limits: Limits,
+    rate: Option<Arc<AddressRate>>,
+    pub(super) proxy: Option<Proxy<A>>,
+}
+
+/// The backend that requests pass through to, after a reload.
+pub enum Passing {
+    /// The same as before, its connections too.
+    Unchanged,
+    /// Another one, or none.
+    To(Option<Box<PassTarget>>),
 }
 
 impl<A: Application> Service<A> {
     /// Serves an application within limits; nothing passes through.
     pub fn new(application: Arc<A>, limits: Limits, load: Arc<Load>, sink: Arc<dyn RecordSink>) -> Self {
-        Self {
-            application: ArcSwap::new(application),
-            rate: AddressRate::new(&limits),
-            limits,
-            load,
-            addresses: ClientAddresses::default(),
-            sink,
-            proxy: None,
-        }
+        let rate = AddressRate::new(&limits).map(Arc::new);
+        let serving = Serving { application, limits, rate, proxy: None };
+        Self { serving: ArcSwap::from_pointee(serving), load, addresses: ClientAddresses::default(), sink }
     }
 
     /// The same, with a backend that requests may pass through to.
-    pub fn passing_to(mut self, target: PassTarget) -> Self {
-        self.proxy = Some(Arc::new(PassThrough::proxy(target)));
+    pub fn passing_to(self, target: PassTarget) -> Self {
+        let (application, limits) = {
+            let serving = self.serving.load();
+            (Arc::clone(&serving.application), serving.limits.clone())
+        };
+        self.replace(application, limits, Passing::To(Some(Box::new(target))));
         self
     }
 
@@ -51,19 +65,6 @@ impl<A: Application> Service<A> {
     pub fn behind(mut self, addresses: ClientAddresses) -> Self {
         self.addresses = addresses;
         self
-    }
-
-    /// Puts another application in place; calls under way end with the one they began with.
-    pub fn replace(&self, application: Arc<A>) {
-        self.application.store(application);
-    }
-
-    pub(super) fn application(&self) -> Arc<A> {
-        self.application.load_full()
-    }
-
-    pub(super) const fn limits(&self) -> &Limits {
-        &self.limits
     }
 
     /// A share of the load for a connection from `peer`.
@@ -76,12 +77,23 @@ impl<A: Application> Service<A> {
         self.addresses.client(peer, headers)
     }
 
-    /// Whether a client may call once more now.
-    pub(super) fn is_within_rate(&self, client: Option<IpAddr>, now: Instant) -> bool {
-        match (&self.rate, client) {
-            (Some(rate), Some(client)) => rate.take(client, now).is_ok(),
-            _ => true,
-        }
+    /// Puts something else in place at once; requests under way end with what they began with.
+    pub fn replace(&self, application: Arc<A>, limits: Limits, passing: Passing) {
+        let before = self.serving.load_full();
+        let rate = match AddressRate::is_same(&before.limits, &limits) {
+            true => before.rate.clone(),
+            false => AddressRate::new(&limits).map(Arc::new),
+        };
+        let proxy = match passing {
+            Passing::Unchanged => before.proxy.clone(),
+            Passing::To(target) => target.map(|target| Arc::new(PassThrough::proxy(*target))),
+        };
+        self.load.bound(&limits);
+        self.serving.store(Arc::new(Serving { application, limits, rate, proxy }));
+    }
+
+    pub(super) fn serving(&self) -> Arc<Serving<A>> {
+        self.serving.load_full()
     }
 
     pub(super) const fn load(&self) -> &Arc<Load> {
@@ -91,8 +103,14 @@ impl<A: Application> Service<A> {
     pub(super) fn sink(&self) -> &Arc<dyn RecordSink> {
         &self.sink
     }
+}
 
-    pub(super) const fn proxy(&self) -> Option<&Arc<HttpProxy<PassThrough<A>>>> {
-        self.proxy.as_ref()
+impl<A: Application> Serving<A> {
+    /// Whether a client may call once more now.
+    pub(super) fn is_within_rate(&self, client: Option<IpAddr>, now: Instant) -> bool {
+        match (&self.rate, client) {
+            (Some(rate), Some(client)) => rate.take(client, now).is_ok(),
+            _ => true,
+        }
     }
 }

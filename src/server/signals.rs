@@ -1,9 +1,8 @@
-//! The operating system's signals, as wishes to stop. SIGHUP, which would end the process, is
-//! taken and logged.
+//! The operating system's signals, as wishes to stop or to reload.
 
 use std::io::{self, IsTerminal};
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::lifecycle::StopSignal;
@@ -15,7 +14,6 @@ use super::lifecycle::StopSignal;
 pub fn listen() -> io::Result<mpsc::Receiver<StopSignal>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
     let (sender, receiver) = mpsc::channel(4);
     tokio::spawn(async move {
         loop {
@@ -24,10 +22,6 @@ pub fn listen() -> io::Result<mpsc::Receiver<StopSignal>> {
                     if io::stdin().is_terminal() { StopSignal::Interrupt } else { StopSignal::Terminate }
                 }
                 Some(()) = interrupt.recv() => StopSignal::Interrupt,
-                Some(()) = hang_up.recv() => {
-                    log::warn!("SIGHUP ignored: this version can't reload its config, restart it instead");
-                    continue;
-                }
                 else => return,
             };
             if sender.send(wish).await.is_err() {
@@ -36,4 +30,24 @@ pub fn listen() -> io::Result<mpsc::Receiver<StopSignal>> {
         }
     });
     Ok(receiver)
+}
+
+/// Wishes that the config is read again: SIGHUP, which would otherwise end the process.
+pub struct Reloads(Signal);
+
+impl Reloads {
+    /// Listens from now on.
+    ///
+    /// # Errors
+    /// When the operating system does not let signals be handled.
+    pub fn listen() -> io::Result<Self> {
+        signal(SignalKind::hangup()).map(Self)
+    }
+
+    /// Waits for the next wish; several that come at once are one.
+    pub async fn next(&mut self) {
+        if self.0.recv().await.is_none() {
+            std::future::pending::<()>().await;
+        }
+    }
 }

@@ -2,12 +2,15 @@
 
 mod support;
 
+mod alerts;
 mod backend_schema;
 mod bodies;
 mod leaks;
 mod metrics;
 mod real_clients;
+mod reload;
 mod restarts;
 mod signatures;
+mod systemd;
 mod tour;
 mod upstream_faults;

@@ -1,5 +1,6 @@
 //! Every kind of finding, with the position that it points to.
 
+mod changes;
 mod form;
 mod sections;
 mod sources;

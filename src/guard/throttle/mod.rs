@@ -207,14 +207,9 @@ impl Throttle {
         settled
     }
 
-    /// Live events.
-    pub fn entries(&self) -> usize {
-        self.store.entries(self.clock.now())
-    }
-
-    /// The most events that may be.
-    pub fn bound(&self) -> usize {
-        self.store.bound()
+    /// Where it counts: the same for all throttles that reloads put in place.
+    pub fn store(&self) -> &Arc<dyn WindowStore> {
+        &self.store
     }
 
     fn owner(&self) -> u128 {

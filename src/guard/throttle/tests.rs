@@ -350,6 +350,6 @@ async fn at_its_bound_the_memory_refuses_and_forgets_nothing() {
     assert_eq!(bench.run(&send(10), None, End::Success).await, Err(("full", 60)));
     assert_eq!(bench.run(&send(0), None, End::Success).await, Err(("destination_interval", 120)));
     bench.wait(120);
-    assert_eq!((bench.throttle.entries(), bench.throttle.bound()), (20, 30));
+    assert_eq!((bench.throttle.store().entries(bench.clock.now()), bench.throttle.store().bound()), (20, 30));
     assert_eq!(bench.run(&send(10), None, End::Success).await, Ok(()));
 }

@@ -81,12 +81,35 @@ impl House {
         self.directory.path().join("data")
     }
 
+    /// Puts another text in the place of every occurrence of one in the config; a running gateway
+    /// sees it when it reloads.
+    pub fn change(&mut self, from: &str, to: &str) {
+        assert!(self.config.contains(from), "{from:?} is not in the config");
+        self.config = self.config.replace(from, to);
+        self.write();
+    }
+
+    /// Adds to the end of the config.
+    pub fn append(&mut self, text: &str) {
+        self.config += text;
+        self.write();
+    }
+
+    fn write(&self) {
+        fs::write(self.directory.path().join("dragoman.toml"), &self.config).unwrap();
+    }
+
     /// Starts a gateway and waits until it listens.
     pub fn start(&self) -> Gateway {
+        self.start_with(&[])
+    }
+
+    /// The same with environment variables.
+    pub fn start_with(&self, environment: &[(&str, &str)]) -> Gateway {
+        self.write();
         let config = self.directory.path().join("dragoman.toml");
-        fs::write(&config, &self.config).unwrap();
         let mut command = Command::new(BINARY);
-        command.arg("run").arg("-c").arg(config);
+        command.arg("run").arg("-c").arg(config).envs(environment.iter().copied());
         let mut gateway = Gateway::spawn(command, self.directory.path());
         gateway.secrets.clone_from(&self.secrets);
         gateway._directory = Some(Arc::clone(&self.directory));
@@ -224,11 +247,39 @@ impl Gateway {
         self.child.wait().unwrap();
     }
 
+    /// Has the config read again, and tells whether it was taken.
+    pub fn reload(&self) -> bool {
+        let counts = || {
+            let metrics = self.metrics();
+            ["success", "failure"].map(|result| {
+                let start = format!("dragoman_config_reloads_total{{result=\"{result}\"}} ");
+                let count = metrics.lines().find_map(|line| line.strip_prefix(&start)).unwrap();
+                count.parse::<u64>().unwrap()
+            })
+        };
+        let before = counts();
+        self.signal("HUP");
+        let deadline = Instant::now() + START_LIMIT;
+        loop {
+            let after = counts();
+            if after != before {
+                return after[0] > before[0];
+            }
+            assert!(Instant::now() < deadline, "no reload");
+            thread::yield_now();
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let kill = format!("kill -{name} \"$0\"");
+        assert!(Command::new("sh").args(["-c", &kill, &pid]).status().unwrap().success());
+    }
+
     /// Does what Ctrl-C does, and tells how the process ended and how long that took.
     pub fn interrupt(&mut self) -> (ExitStatus, Duration) {
         let start = Instant::now();
-        let pid = self.child.id().to_string();
-        assert!(Command::new("sh").args(["-c", "kill -INT \"$0\"", &pid]).status().unwrap().success());
+        self.signal("INT");
         // Both streams end with the process.
         for reader in self.readers.drain(..) {
             reader.join().unwrap();

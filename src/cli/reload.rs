@@ -1,0 +1,108 @@
+//! A reload: the config is read and checked, and only if all of it is good it is put in place, at
+//! once, between two requests. Otherwise nothing changes.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::serve::http_upstream;
+use super::{Failure, settings};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Change, Settings};
+use crate::gateway::Gateway;
+use crate::observe::{Labels, Observer};
+use crate::server::notify::Notifier;
+use crate::server::signals::Reloads;
+use crate::server::{PassTarget, Passing, Service};
+use crate::upstream::Upstream;
+
+/// What runs, and where its config stands.
+pub(super) struct Reloader {
+    pub config: Option<PathBuf>,
+    pub settings: Settings,
+    pub gateway: Arc<Gateway>,
+    pub upstream: Arc<dyn Upstream>,
+    pub service: Arc<Service<Gateway>>,
+    pub observer: Arc<Observer>,
+    pub notifier: Arc<Notifier>,
+}
+
+impl Reloader {
+    /// Reloads whenever that is wished.
+    pub async fn run(mut self, mut wishes: Reloads) {
+        loop {
+            wishes.next().await;
+            self.notifier.reloading();
+            match self.reload().await {
+                Ok(changes) => {
+                    self.tell(&changes);
+                    self.observer.metrics().config_reloaded(true);
+                }
+                Err(failure) => {
+                    tracing::error!("config not reloaded, the old one stays: {failure}");
+                    self.observer.metrics().config_reloaded(false);
+                }
+            }
+            // A manager waits for this, also when nothing came of it.
+            self.notifier.ready();
+        }
+    }
+
+    async fn reload(&mut self) -> Result<Vec<Change>, Failure> {
+        let read = tokio::task::block_in_place(|| settings(self.config.as_deref()));
+        let (new, warnings) = read.map_err(|findings| {
+            for finding in &findings {
+                tracing::error!("{finding}");
+            }
+            Failure::new("the config is refused")
+        })?;
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
+        let changes = self.settings.changes(&new);
+        self.put_in_place(self.settings.reloaded(new)).await?;
+        Ok(changes)
+    }
+
+    async fn put_in_place(&mut self, new: Settings) -> Result<(), Failure> {
+        let same_upstream = new.upstream == self.settings.upstream;
+        let upstream = match new.upstream.http().filter(|_| !same_upstream) {
+            Some(http) => http_upstream(http)?,
+            None => Arc::clone(&self.upstream),
+        };
+        let gateway = Arc::new(self.gateway.renewed(&new, Arc::clone(&upstream)).map_err(refused)?);
+        let passes = |settings: &Settings| !settings.pass_through.is_empty();
+        let passing = if same_upstream && passes(&new) == passes(&self.settings) {
+            Passing::Unchanged
+        } else {
+            let http = new.upstream.http().filter(|_| passes(&new));
+            let target = http.map(|http| PassTarget::new(http.clone())).transpose().map_err(refused)?;
+            Passing::To(target.map(Box::new))
+        };
+        // The last thing that can fail. Until the swap below the old gateway asks the same memory.
+        self.gateway.replay().adapt(&new.apps, SystemClock.now()).await.map_err(refused)?;
+        self.service.replace(Arc::clone(&gateway), new.limits.clone(), passing);
+        self.observer.relabel(Labels::of(&new));
+        self.observer.metrics().set_config(&new.hash());
+        self.gateway = gateway;
+        self.upstream = upstream;
+        self.settings = new;
+        Ok(())
+    }
+
+    fn tell(&self, changes: &[Change]) {
+        for change in changes.iter().filter(|change| change.needs_restart) {
+            tracing::warn!(key = %change, "the old value stays: this one needs a restart");
+        }
+        let taken = || changes.iter().filter(|change| !change.needs_restart);
+        for change in taken().filter(|change| change.weakens) {
+            tracing::warn!(key = %change, "a guard is weaker than before");
+        }
+        let keys: Vec<&str> = taken().map(|change| change.key.as_str()).collect();
+        let changed = if keys.is_empty() { "nothing".to_owned() } else { keys.join(", ") };
+        tracing::info!(%changed, hash = %self.settings.hash(), "config reloaded");
+    }
+}
+
+fn refused(error: impl std::fmt::Display) -> Failure {
+    Failure::new("the config can't be put in place").because(error)
+}
