@@ -36,7 +36,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("dialect", &["problem_details", "config", "account", "sign", "query", "json", "clock"]),
     ("guard", &["store", "config", "account", "sign", "clock"]),
     ("upstream", &["config", "account", "clock"]),
-    ("store", &["clock"]),
+    ("store", &["config", "account", "clock"]),
     ("config", &["account"]),
     ("sign", &["account", "query", "clock"]),
     ("problem_details", &["account", "json"]),

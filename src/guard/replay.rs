@@ -9,17 +9,16 @@ use std::collections::HashMap;
 use std::hash::Hasher;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
-use std::time::Duration;
 
 use siphasher::sip128::{Hasher128, SipHasher24};
 
 use super::floor::{Floor, FloorError, Kept};
 use crate::account::ProblemCode;
 use crate::clock::{Clock, Moment};
-use crate::config::{App, Mode, Replay, ReplayKey};
+use crate::config::{App, Replay, ReplayKey};
 use crate::sign::{Signature, Signed};
 use crate::store::memory::MemoryStore;
-use crate::store::{AppShare, Entry, Receipt, Remembered, ReplayStore, StoreError};
+use crate::store::{AppShare, Entry, Receipt, Remembered, ReplayStore, StoreError, Terms};
 
 /// Seconds that an entry is remembered beyond the end of its window.
 const SLACK_SECONDS: i64 = 60;
@@ -37,8 +36,8 @@ pub enum ReplayRefusal {
     Seen,
     /// Its time is not above the floor, so that nobody knows whether it was used.
     BelowFloor,
-    /// The memory, or the app's share of it, is full.
-    Full(StoreError),
+    /// The memory, or the app's share of it, is full, or it can't be asked.
+    Store(StoreError),
     /// The floor could not be written.
     Unwritable,
 }
@@ -48,8 +47,8 @@ impl ReplayRefusal {
     pub fn code(self) -> ProblemCode {
         match self {
             Self::Seen => ProblemCode::RequestReplayed,
-            Self::BelowFloor => ProblemCode::RequestExpired,
-            Self::Full(_) | Self::Unwritable => ProblemCode::Overloaded,
+            Self::BelowFloor | Self::Store(StoreError::BelowFloor) => ProblemCode::RequestExpired,
+            Self::Store(_) | Self::Unwritable => ProblemCode::Overloaded,
         }
     }
 
@@ -57,9 +56,10 @@ impl ReplayRefusal {
     pub fn reason(self) -> &'static str {
         match self {
             Self::Seen => "seen",
-            Self::BelowFloor => "below_floor",
-            Self::Full(StoreError::Full) => "full",
-            Self::Full(StoreError::AppFull) => "app_full",
+            Self::BelowFloor | Self::Store(StoreError::BelowFloor) => "below_floor",
+            Self::Store(StoreError::Full) => "full",
+            Self::Store(StoreError::AppFull) => "app_full",
+            Self::Store(StoreError::Away) => "store_away",
             Self::Unwritable => "floor_unwritable",
         }
     }
@@ -67,7 +67,7 @@ impl ReplayRefusal {
 
 /// Remembers which signed requests were used.
 pub struct ReplayGuard {
-    store: MemoryStore,
+    store: Arc<dyn ReplayStore>,
     floor: Floor,
     shares: HashMap<String, Arc<AppShare>>,
     key: [u8; 16],
@@ -80,30 +80,51 @@ pub struct ReplayGuard {
 }
 
 impl ReplayGuard {
-    /// Opens the memory, with what `floor` kept of the last run.
+    /// Opens the memory of this process alone, with what `floor` kept of the last run.
     ///
     /// # Errors
     /// When the data directory can't be written, or no random key can be had.
     pub fn open(apps: &[App], bounds: &Replay, floor: Floor, clock: &dyn Clock) -> Result<Self, FloorError> {
+        Self::over(Arc::new(MemoryStore::new(bounds.entries)), apps, bounds, floor, clock)
+    }
+
+    /// Opens the guard over any memory. A shared one knows what was accepted before this process
+    /// started, and by which key, so `floor` then keeps nothing.
+    ///
+    /// # Errors
+    /// When the data directory can't be written, or no random key can be had.
+    pub fn over(
+        store: Arc<dyn ReplayStore>,
+        apps: &[App],
+        bounds: &Replay,
+        floor: Floor,
+        clock: &dyn Clock,
+    ) -> Result<Self, FloorError> {
         let now = clock.now();
         let share = |app: &App| {
             let share =
                 AppShare { id: app.id.clone(), entries: AtomicUsize::new(0), bound: bounds.entries_per_app };
             (app.id.clone(), Arc::new(share))
         };
+        let terms = Terms::of(apps);
         let mut guard = Self {
-            store: MemoryStore::new(bounds.entries),
+            store,
             floor,
             shares: apps.iter().map(share).collect(),
             key: [0; 16],
             bound: bounds.entries,
-            lifetime: longest_window(apps).saturating_add(SLACK_SECONDS),
+            lifetime: terms.window.saturating_add(SLACK_SECONDS),
             latest: AtomicI64::new(now.millis()),
         };
-        match guard.floor.start(&policy(apps), now, longest_future(apps))? {
+        if let Some(key) = guard.store.shared_key() {
+            guard.key = key;
+            guard.floor.leave_to_others()?;
+            return Ok(guard);
+        }
+        match guard.floor.start(&terms.policy, now, terms.future)? {
             Some(Kept { key, buckets }) => {
                 guard.key = key;
-                guard.store.load(buckets, now, |id| guard.shares.get(id).cloned());
+                guard.store.load(buckets, now, &|id| guard.shares.get(id).cloned());
             }
             None => getrandom::fill(&mut guard.key).map_err(|_| FloorError::NoRandomness)?,
         }
@@ -127,7 +148,7 @@ impl ReplayGuard {
         if second <= self.floor.seconds() {
             return Err(ReplayRefusal::BelowFloor);
         }
-        let share = self.shares.get(&app.id).cloned().ok_or(ReplayRefusal::Full(StoreError::AppFull))?;
+        let share = self.shares.get(&app.id).cloned().ok_or(ReplayRefusal::Store(StoreError::AppFull))?;
         let entry = Entry {
             app: share,
             second,
@@ -137,7 +158,7 @@ impl ReplayGuard {
         let receipt = match self.store.remember(entry, now).await {
             Ok(Remembered::New(receipt)) => receipt,
             Ok(Remembered::Seen) => return Err(ReplayRefusal::Seen),
-            Err(error) => return Err(ReplayRefusal::Full(error)),
+            Err(error) => return Err(ReplayRefusal::Store(error)),
         };
         self.floor.accept(second).await.map_err(|_| ReplayRefusal::Unwritable)?;
         Ok(receipt)
@@ -155,7 +176,7 @@ impl ReplayGuard {
 
     /// The floor: no request of this second or an earlier one passes.
     pub fn floor(&self) -> i64 {
-        self.floor.seconds()
+        self.floor.seconds().max(self.store.floor())
     }
 
     /// The most entries that may be.
@@ -168,6 +189,9 @@ impl ReplayGuard {
     /// # Errors
     /// When the data directory can't be written: the next start then refuses what this one took.
     pub fn save(&self, now: Moment) -> Result<(), FloorError> {
+        if self.store.shared_key().is_some() {
+            return Ok(());
+        }
         self.floor.keep(&Kept { key: self.key, buckets: self.store.save() }, now)
     }
 
@@ -198,32 +222,4 @@ impl ReplayGuard {
         }
         hasher.finish128().as_u128()
     }
-}
-
-/// What the memory of a past run can vouch for: which apps it remembered, by which key, and how
-/// far their windows reached. One line an app.
-fn policy(apps: &[App]) -> String {
-    let mut lines: Vec<String> = apps
-        .iter()
-        .filter(|app| app.replay != Mode::Off)
-        .map(|app| {
-            format!("{} {} {} {:?}\n", app.id, app.past.as_secs(), app.future.as_secs(), app.replay_key)
-        })
-        .collect();
-    lines.sort_unstable();
-    lines.concat()
-}
-
-fn longest_future(apps: &[App]) -> i64 {
-    longest(apps.iter().map(|app| app.future))
-}
-
-fn longest_window(apps: &[App]) -> i64 {
-    longest(apps.iter().map(|app| app.past.saturating_add(app.future)))
-}
-
-/// In seconds, rounded up.
-fn longest(spans: impl Iterator<Item = Duration>) -> i64 {
-    let longest = spans.max().unwrap_or_default();
-    i64::try_from(longest.as_millis().div_ceil(1000)).unwrap_or(i64::MAX)
 }
