@@ -174,11 +174,7 @@ fn read_load(observer: &Observer, load: &Arc<Load>, gateway: &Arc<Gateway>) {
     });
 }
 
-fn pages(
-    observer: &Arc<Observer>,
-    redis: Option<Arc<RedisStore>>,
-    embedded: Option<Backend>,
-) -> AdminPages {
+fn pages(observer: &Arc<Observer>, redis: Option<Arc<RedisStore>>, embedded: Option<Backend>) -> AdminPages {
     let observer = Arc::clone(observer);
     let outbox = embedded.map(|backend| {
         let entries = move || backend.outbox().into_iter().map(entry).collect();

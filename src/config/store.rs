@@ -150,7 +150,11 @@ impl Store {
 fn refuse_redis_keys(table: &mut Table<'_>) {
     table.ignore(&REDIS_KEYS);
     for key in REDIS_KEYS.iter().filter(|key| table.has(key)) {
-        table.error(key, format!("`{key}` has no meaning for the memory"), "remove it, or set `kind = \"redis\"`");
+        table.error(
+            key,
+            format!("`{key}` has no meaning for the memory"),
+            "remove it, or set `kind = \"redis\"`",
+        );
     }
 }
 
@@ -205,10 +209,18 @@ impl Redis {
         }
         let secured = self.addresses.iter().filter(|address| address.is_tls()).count();
         if secured > 0 && secured < self.addresses.len() {
-            table.error("urls", "some addresses speak TLS and some do not", "write rediss:// for all of them");
+            table.error(
+                "urls",
+                "some addresses speak TLS and some do not",
+                "write rediss:// for all of them",
+            );
         }
         if self.certificates.is_some() && secured == 0 {
-            table.error("certificates", "`certificates` has no meaning without TLS", "write rediss:// in `urls`");
+            table.error(
+                "certificates",
+                "`certificates` has no meaning without TLS",
+                "write rediss:// in `urls`",
+            );
         }
         if self.addresses.iter().any(RedisAddress::is_open_to_listeners) {
             table.warning("urls", "the password travels to Redis in the clear", "write rediss:// in `urls`");

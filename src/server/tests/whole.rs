@@ -47,8 +47,12 @@ pub fn settings() -> Settings {
 
 fn start(settings: &Settings) -> Result<(Arc<Probe>, Edge<Probe>), ServeError> {
     let probe = Arc::new(Probe { held: Semaphore::new(0) });
-    let pages =
-        AdminPages { metrics: Box::new(|| "dragoman_up 1\n".to_owned()), unready: Box::new(|| None), outbox: None, openapi: "{}" };
+    let pages = AdminPages {
+        metrics: Box::new(|| "dragoman_up 1\n".to_owned()),
+        unready: Box::new(|| None),
+        outbox: None,
+        openapi: "{}",
+    };
     let load = Load::new(&settings.limits);
     let edge = Edge::start(settings, Arc::clone(&probe), pages, load, Arc::new(NoRecords))?;
     Ok((probe, edge))

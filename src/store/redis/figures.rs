@@ -75,8 +75,9 @@ impl Figures {
         self.latency.observe(duration.as_secs_f64());
     }
 
-    pub(super) fn set_clock_offset(&self, seconds: f64) {
-        self.clock_offset.set(seconds);
+    pub(super) fn set_clock_offset(&self, millis: i64) {
+        let size = Duration::from_millis(millis.unsigned_abs()).as_secs_f64();
+        self.clock_offset.set(if millis < 0 { -size } else { size });
     }
 
     pub(super) fn set_breaker_open(&self, open: bool) {

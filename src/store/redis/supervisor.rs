@@ -27,7 +27,8 @@ const WARN_MILLIS: i64 = 1_000;
 struct Watch {
     silent: u32,
     clock_checked: Option<Instant>,
-    offset: Option<i64>,
+    /// What the servers' clock said, and when that was.
+    clock: Option<(i64, Instant)>,
     distrust: bool,
     complaint: Option<String>,
 }
@@ -80,8 +81,7 @@ impl Shared {
         let asked = timeout(self.probe_timeout(), session.clock_offset(self.clock.as_ref())).await;
         let offset = asked.ok()?.ok()?;
         self.clock_offset.store(offset, Ordering::Relaxed);
-        self.figures.set_clock_offset(std::time::Duration::from_millis(offset.unsigned_abs()).as_secs_f64()
-            * if offset < 0 { -1.0 } else { 1.0 });
+        self.figures.set_clock_offset(offset);
         Some(offset)
     }
 }
@@ -90,8 +90,7 @@ async fn reconnect(shared: &Shared, watch: &mut Watch) {
     match shared.connect(watch.distrust).await {
         Ok(()) => {
             let complaint = watch.complaint.take();
-            *watch = Watch { clock_checked: Some(Instant::now()), ..Watch::default() };
-            watch.offset = Some(shared.clock_offset.load(Ordering::Relaxed));
+            *watch = Watch::default();
             let floor = shared.floor.load(Ordering::SeqCst);
             if complaint.is_some() {
                 tracing::info!(floor, "the shared store is back");
@@ -157,9 +156,13 @@ async fn compare_clocks(shared: &Shared, session: &Arc<Session>, watch: &mut Wat
     } else if offset.abs() > WARN_MILLIS {
         tracing::warn!(milliseconds = offset, "the clock is off the shared store's");
     }
-    let before = watch.offset.replace(offset);
-    if before.is_some_and(|before| (offset - before).abs() > WARN_MILLIS) {
-        tracing::warn!("a clock was set, here or at the shared store; the replay floor rises");
+    let (time, asked) = (shared.clock.now().millis() + offset, Instant::now());
+    let Some((before, then)) = watch.clock.replace((time, asked)) else {
+        return;
+    };
+    let passed = i64::try_from((asked - then).as_millis()).unwrap_or(i64::MAX);
+    if (time - before).saturating_sub(passed).abs() > WARN_MILLIS {
+        tracing::warn!("the shared store's clock was set; the replay floor rises");
         watch.distrust = true;
         shared.lose(session);
     }
