@@ -142,3 +142,11 @@ fn rooms_that_decide_never_touch_a_socket() {
         }
     }
 }
+
+#[test]
+fn only_the_store_speaks_to_redis() {
+    for file in sources(&source_folder()).iter().filter(|file| room(file) != "store") {
+        let code = code(file).replace("store::redis::", "");
+        assert!(!code.contains("redis::"), "{} names the Redis client", file.display());
+    }
+}

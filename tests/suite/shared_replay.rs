@@ -159,7 +159,7 @@ fn forms(text: &str) -> Vec<(&'static str, Vec<u8>)> {
     for hash in hashes {
         forms.push(("a hash", hexadecimal(&hash).into_bytes()));
         forms.push(("half a hash", hash[..16].to_vec()));
-        forms.push(("a hash in base64", STANDARD.encode(&hash)[..20].as_bytes().to_vec()));
+        forms.push(("a hash in base64", STANDARD.encode(&hash).as_bytes()[..20].to_vec()));
     }
     forms
 }

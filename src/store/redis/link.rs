@@ -64,7 +64,7 @@ impl Link {
 
 /// Makes links.
 pub(super) enum Connector {
-    Single(Client),
+    Single(Box<Client>),
     Sentinel(Box<tokio::sync::Mutex<SentinelClient>>, String),
     Cluster(Box<redis::cluster::ClusterClient>),
 }
@@ -82,7 +82,7 @@ impl Connector {
                     Some(certificates) => Client::build_with_tls(info, certificates),
                     None => Client::open(info),
                 };
-                Self::Single(client.map_err(OpenError::Redis)?)
+                Self::Single(Box::new(client.map_err(OpenError::Redis)?))
             }
             Topology::Sentinel(master) => {
                 let client = sentinel(settings, master, addresses.collect(), certificates);
