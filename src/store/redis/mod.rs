@@ -9,20 +9,19 @@
 //! spares Redis the replays of one instance, and is what `on_store_error = "local"` goes by.
 
 mod breaker;
+mod error;
 mod figures;
 mod link;
 mod scripts;
 mod session;
 mod supervisor;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use redis::{RedisError, ServerErrorKind, cmd};
-use thiserror::Error;
+use redis::{RedisError, cmd};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -32,6 +31,7 @@ use super::{Entry, Receipt, Remembered, ReplayStore, StoreError, Terms};
 use crate::clock::{Clock, Moment};
 use crate::config::{OnStoreError, Redis, Replay};
 use breaker::Breaker;
+pub use error::OpenError;
 pub use figures::Figures;
 use link::Connector;
 use scripts::{Keys, Scripts};
@@ -39,72 +39,6 @@ use session::Session;
 
 /// An instance whose clock is further off than this is not ready, in milliseconds.
 const CLOCK_LIMIT_MILLIS: i64 = 5_000;
-
-/// Why a Redis can't be used.
-#[derive(Debug, Error)]
-pub enum OpenError {
-    /// It can't be reached, or does not answer as it should.
-    #[error("Redis: {0}")]
-    Redis(#[source] RedisError),
-    /// Connecting took too long.
-    #[error("Redis can't be reached in time")]
-    Timeout,
-    /// The settings name none.
-    #[error("the settings name no Redis")]
-    NoAddress,
-    /// The certificates can't be read.
-    #[error("can't read the certificates {path}: {source}")]
-    Certificates {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// It throws entries away when its memory is full.
-    #[error("Redis evicts entries (maxmemory-policy {0}), so replays would pass: set it to noeviction")]
-    Evicts(String),
-    /// It does not say whether it does.
-    #[error(
-        "Redis does not tell its maxmemory-policy: allow INFO or CONFIG GET, or vouch with `never_evicts = true`"
-    )]
-    EvictionUnknown,
-    /// A server is no master.
-    #[error("that Redis is a replica, which takes no entries: name the master, or use Sentinels")]
-    NotMaster,
-    /// A server has not what is needed.
-    #[error("Redis {0:?} is too old: 6.2 or later is needed")]
-    TooOld(String),
-    /// A server does not say who it is.
-    #[error("Redis does not tell its run_id: allow INFO")]
-    NoRunId,
-    /// The system gave no random bytes.
-    #[error("the system gave no random bytes")]
-    NoRandomness,
-    /// The figures contradict each other.
-    #[error("can't make the store's figures: {0}")]
-    Figures(#[from] prometheus::Error),
-}
-
-impl OpenError {
-    /// Whether waiting will not help: somebody must change settings, here or there.
-    pub fn is_for_good(&self) -> bool {
-        match self {
-            Self::Redis(error) => {
-                error.kind() == redis::ErrorKind::AuthenticationFailed
-                    || error.kind() == redis::ErrorKind::InvalidClientConfig
-                    || error.kind() == redis::ErrorKind::Server(ServerErrorKind::NoPerm)
-            }
-            Self::Timeout | Self::NotMaster | Self::NoRandomness => false,
-            Self::NoAddress
-            | Self::Certificates { .. }
-            | Self::Evicts(_)
-            | Self::EvictionUnknown
-            | Self::TooOld(_)
-            | Self::NoRunId
-            | Self::Figures(_) => true,
-        }
-    }
-}
 
 /// What calls and the supervisor have in common.
 struct Shared {
@@ -194,7 +128,7 @@ impl ReplayStore for RedisStore {
         let Remembered::New(receipt) = self.local.remember(entry, now).await? else {
             return Ok(Remembered::Seen);
         };
-        let taken = match getrandom_owner() {
+        let taken = match random_owner() {
             Some(owner) => self.shared.take(&receipt.entry, owner).await.map(|new| new.then_some(owner)),
             None => Err(StoreError::Away),
         };
@@ -216,6 +150,7 @@ impl ReplayStore for RedisStore {
     }
 
     async fn give_back(&self, receipt: Receipt, times: u8) {
+        // Where nobody can be told, the entry stays taken: that refuses too much, never too little.
         if let Some(owner) = receipt.owner {
             self.shared.give_back(&receipt.entry, owner, times).await;
         }
@@ -235,7 +170,7 @@ impl ReplayStore for RedisStore {
     }
 }
 
-fn getrandom_owner() -> Option<u128> {
+fn random_owner() -> Option<u128> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).ok()?;
     Some(u128::from_ne_bytes(bytes))
@@ -396,7 +331,7 @@ impl Shared {
         }
     }
 
-    /// The longest time that a call can be held up.
+    /// How long a look from time to time may take; nobody waits for it.
     fn probe_timeout(&self) -> Duration {
         self.settings.timeout.max(Duration::from_millis(50))
     }
