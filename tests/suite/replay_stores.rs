@@ -52,7 +52,7 @@ fn replay(bound: usize) -> Replay {
 }
 
 fn terms() -> Terms {
-    Terms { policy: "app 300 1 Nonce\n".to_owned(), future: 1 }
+    Terms { policy: "app 300 1 Nonce\n".to_owned(), future: 1, window: 301 }
 }
 
 pub async fn open(redis: &Redis) -> Result<RedisStore, OpenError> {
@@ -357,7 +357,7 @@ async fn where_the_config_says_local_each_instance_goes_by_itself_meanwhile() {
 async fn other_terms_are_not_believed_to_have_remembered() {
     let server = RedisServer::start();
     let first = open(&single(&server)).await.unwrap();
-    let later = Terms { policy: "app 600 1 Nonce\n".to_owned(), future: 50 };
+    let later = Terms { policy: "app 600 1 Nonce\n".to_owned(), future: 50, window: 650 };
     let same = open(&single(&server)).await.unwrap();
     assert_eq!(same.floor(), first.floor());
     let wider = RedisStore::open(&single(&server), &replay(10), later, Arc::new(SystemClock)).await.unwrap();
