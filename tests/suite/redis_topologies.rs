@@ -26,7 +26,7 @@ async fn a_fail_over_lets_no_replay_in_although_the_new_master_may_lack_entries(
         Redis { timeout: Duration::from_millis(200), connect_timeout: Duration::from_secs(1), ..redis };
     let (one, other) = (open(&redis).await.unwrap(), open(&redis).await.unwrap());
 
-    // The replica hears nothing of this one, as when the master dies before it could tell.
+    // Whether the replica heard of this one before the master died must not matter.
     let known = entry_at(now().seconds() + 2);
     replica.freeze();
     assert_eq!(is_new(&one, &known).await, Ok(true));

@@ -74,7 +74,7 @@ impl Session {
         if !self.link.is_cluster() {
             return Ok(true);
         }
-        let masters: Vec<String> = self.link.ask_masters(cmd("INFO").arg("server")).await?;
+        let masters: Vec<String> = self.link.ask_masters(&cmd("INFO")).await?;
         Ok(servers(&masters).as_ref() == Some(&self.servers))
     }
 
@@ -94,9 +94,14 @@ fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
     lines.into_iter().find(|(key, _)| *key == name).map(|(_, value)| value.trim())
 }
 
-/// The ids of all masters, in an order of their own.
+/// The ids of all masters, in an order of their own. A server draws its `run_id` when it starts and
+/// its `master_replid` when it becomes master: one that was a replica in between is another.
 fn servers(masters: &[String]) -> Option<String> {
-    let mut ids = masters.iter().map(|info| field(info, "run_id")).collect::<Option<Vec<_>>>()?;
+    let id = |info: &String| {
+        let role = field(info, "master_replid").unwrap_or_default();
+        field(info, "run_id").map(|run| format!("{run}:{role}"))
+    };
+    let mut ids = masters.iter().map(id).collect::<Option<Vec<_>>>()?;
     ids.sort_unstable();
     (!ids.is_empty()).then(|| ids.join("+"))
 }
@@ -149,7 +154,9 @@ mod tests {
     #[test]
     fn servers_are_named_in_one_order_and_none_is_left_out() {
         let other = INFO.replace("run_id:b", "run_id:a");
-        assert_eq!(servers(&[INFO.to_owned(), other]).as_deref(), Some("a+b"));
+        assert_eq!(servers(&[INFO.to_owned(), other]).as_deref(), Some("a:+b:"));
+        let promoted = format!("{INFO}master_replid:r\r\n");
+        assert_eq!(servers(&[promoted]).as_deref(), Some("b:r"));
         assert_eq!(servers(&[INFO.to_owned(), String::new()]), None);
         assert_eq!(servers(&[]), None);
     }
