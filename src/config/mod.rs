@@ -43,8 +43,8 @@ pub use reader::Env;
 pub use region::{Region, Regions};
 pub use replay::Replay;
 pub use shutdown::Shutdown;
-pub use throttle::Throttle;
 pub use store::{OnStoreError, Redis, RedisAddress, Store, Topology};
+pub use throttle::Throttle;
 pub use upstream::{HttpUpstream, Upstream, UpstreamApp};
 pub use value::resolve_secret;
 

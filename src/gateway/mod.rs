@@ -23,9 +23,9 @@ use crate::config::{Settings, UpstreamApp};
 use crate::dialect::{Asked, Dialect, Language, Reading, built_in};
 use crate::guard::{Apps, Floor, FloorError, Guards, Refusal, ReplayGuard, Throttle};
 use crate::observe::{CallRecord, Outcome};
-use crate::store::windows::memory::MemoryWindows;
 use crate::store::ReplayStore;
 use crate::store::memory::MemoryStore;
+use crate::store::windows::memory::MemoryWindows;
 use crate::upstream::Upstream;
 
 use regions::RegionTable;

@@ -2,9 +2,9 @@
 //! with other instances.
 
 pub mod memory;
-pub mod windows;
 pub mod redis;
 mod terms;
+pub mod windows;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
