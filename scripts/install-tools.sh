@@ -78,6 +78,7 @@ test_tools() {
     rust_component clippy clippy
     mkdir -p "$tools"
     promtool
+    redis
     python_packages
     node_packages
 }
@@ -97,6 +98,20 @@ promtool() {
     mkdir -p "$tools/bin"
     mv "$unpacked/usr/bin/promtool" "$tools/bin/promtool"
     rm -rf "$unpacked"
+}
+
+# Debian's redis-server package would start a server. The program itself is in redis-tools, which
+# starts none: it is a server under the name redis-server and a checker under the name there.
+redis() {
+    [ ! -x "$tools/bin/redis-server" ] || return 0
+    local server
+    mkdir -p "$tools/bin"
+    server=$(command -v redis-server || command -v redis-check-rdb || true)
+    if [ -z "$server" ]; then
+        apt_install redis-tools
+        server=$(command -v redis-check-rdb) || fail "redis-tools brought no redis-check-rdb"
+    fi
+    ln -sf "$server" "$tools/bin/redis-server"
 }
 
 python_packages() {

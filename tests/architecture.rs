@@ -36,7 +36,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("dialect", &["problem_details", "config", "account", "sign", "query", "json", "clock"]),
     ("guard", &["store", "config", "account", "sign", "clock"]),
     ("upstream", &["config", "account", "clock"]),
-    ("store", &["clock"]),
+    ("store", &["config", "account", "clock"]),
     ("config", &["account"]),
     ("sign", &["account", "query", "clock"]),
     ("problem_details", &["account", "json"]),
@@ -140,5 +140,13 @@ fn rooms_that_decide_never_touch_a_socket() {
         for socket in SOCKETS {
             assert!(!code.contains(socket), "{} names {socket}", file.display());
         }
+    }
+}
+
+#[test]
+fn only_the_store_speaks_to_redis() {
+    for file in sources(&source_folder()).iter().filter(|file| room(file) != "store") {
+        let code = code(file).replace("store::redis::", "");
+        assert!(!code.contains("redis::"), "{} names the Redis client", file.display());
     }
 }

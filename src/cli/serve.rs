@@ -26,6 +26,9 @@ use crate::server::{
     self, Edge, Handler, Lifecycle, Load, NoRecords, Phase, Plain, RecordSink, Service, Stopped,
     problem_json, signals,
 };
+use crate::store::memory::MemoryStore;
+use crate::store::redis::RedisStore;
+use crate::store::{ReplayStore, Terms};
 use crate::upstream::Upstream;
 use crate::upstream::http::HttpBackend;
 
@@ -114,7 +117,12 @@ async fn serve(
         None => None,
     };
     let upstream = upstream(settings, embedded.as_ref())?;
-    let gateway = Gateway::new(settings, Arc::clone(&upstream), clock)
+    let redis = redis(settings, &observer, Arc::clone(&clock)).await?;
+    let store: Arc<dyn ReplayStore> = match &redis {
+        Some(redis) => Arc::clone(redis) as Arc<dyn ReplayStore>,
+        None => Arc::new(MemoryStore::new(settings.replay.entries)),
+    };
+    let gateway = Gateway::with_store(settings, Arc::clone(&upstream), store, clock)
         .map_err(|error| no_start(error).hint(DATA_HINT))?;
     let gateway = Arc::new(gateway);
     let load = Load::new(&settings.limits);
@@ -124,7 +132,7 @@ async fn serve(
     let notifier = Notifier::new(env::var_os("NOTIFY_SOCKET").as_deref()).map_err(no_start)?;
     // Codes are for whoever sits at this machine, and for nobody who only reaches it.
     let shown = embedded.clone().filter(|_| settings.is_loopback());
-    let pages = pages(&observer, shown);
+    let pages = pages(&observer, redis, shown);
     let edge = Edge::start(settings, Arc::clone(&gateway), pages, load, Arc::clone(&observer) as _)
         .map_err(|error| no_start(error).hint(ADDRESS_HINT))?;
     listening(&Bound { listeners: edge.clients().to_vec(), admin: edge.admin() });
@@ -187,6 +195,23 @@ pub(super) fn http_upstream(settings: &HttpUpstream) -> Result<Arc<dyn Upstream>
     Ok(Arc::new(HttpBackend::new(settings.clone()).map_err(no_start)?))
 }
 
+/// The memory that other instances share, if the settings name one.
+async fn redis(
+    settings: &Settings,
+    observer: &Observer,
+    clock: Arc<dyn Clock>,
+) -> Result<Option<Arc<RedisStore>>, Failure> {
+    let Some(redis) = &settings.store.redis else {
+        return Ok(None);
+    };
+    let opened = RedisStore::open(redis, &settings.replay, Terms::of(&settings.apps), clock).await;
+    let store = opened.map_err(|error| {
+        Failure::new("can't use the shared store").because(error).hint("see [store] in the config file")
+    })?;
+    observer.metrics().include(store.figures().collectors()).map_err(no_start)?;
+    Ok(Some(Arc::new(store)))
+}
+
 fn read_load(observer: &Observer, load: &Arc<Load>, gateway: &Arc<Gateway>) {
     // One of each for all gateways that reloads put in place.
     let (load, replay) = (Arc::clone(load), Arc::clone(gateway.replay()));
@@ -200,13 +225,18 @@ fn read_load(observer: &Observer, load: &Arc<Load>, gateway: &Arc<Gateway>) {
     });
 }
 
-fn pages(observer: &Arc<Observer>, embedded: Option<Backend>) -> AdminPages {
+fn pages(observer: &Arc<Observer>, redis: Option<Arc<RedisStore>>, embedded: Option<Backend>) -> AdminPages {
     let observer = Arc::clone(observer);
     let outbox = embedded.map(|backend| {
         let entries = move || backend.outbox().into_iter().map(entry).collect();
         Box::new(entries) as Box<dyn Fn() -> Vec<OutboxEntry> + Send + Sync>
     });
-    AdminPages { metrics: Box::new(move || observer.metrics().render()), outbox, openapi: OPENAPI }
+    AdminPages {
+        metrics: Box::new(move || observer.metrics().render()),
+        unready: Box::new(move || redis.as_ref().and_then(|redis| redis.unready())),
+        outbox,
+        openapi: OPENAPI,
+    }
 }
 
 fn entry(message: Message) -> OutboxEntry {

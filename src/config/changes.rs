@@ -112,6 +112,7 @@ impl Settings {
             admin: self.admin.clone(),
             data_dir: self.data_dir.clone(),
             replay: self.replay.clone(),
+            store: self.store.clone(),
             shutdown: self.shutdown.clone(),
             log: self.log,
             backend: self.backend.clone(),
@@ -137,6 +138,7 @@ fn compare(changes: &mut Changes, old: &Settings, new: &Settings) {
         clients,
         throttle,
         replay,
+        store,
         regions,
         shutdown,
         log,
@@ -161,8 +163,15 @@ fn compare(changes: &mut Changes, old: &Settings, new: &Settings) {
     });
     compare_throttles(changes, throttle, &new.throttle);
     changes.restarting(|changes| {
-        compare_fields!(changes, "replay.", replay, new.replay, Replay { entries, entries_per_app });
+        compare_fields!(
+            changes,
+            "replay.",
+            replay,
+            new.replay,
+            Replay { entries, entries_per_app, on_store_error }
+        );
     });
+    changes.restarting(|changes| changes.compare("store", store, &new.store));
     changes.needs_restart = backend.is_some();
     compare_fields!(changes, "region.", regions, new.regions, Regions { own, table });
     changes.needs_restart = false;

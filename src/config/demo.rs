@@ -52,6 +52,7 @@ impl Settings {
             clients: super::Clients::default(),
             replay: super::Replay::default(),
             throttle: super::Throttle::default().without_addresses(),
+            store: super::Store::default(),
             regions: super::Regions::default(),
             shutdown: super::Shutdown::default(),
             log: super::Log::default(),

@@ -7,7 +7,7 @@ use super::checks::{self, Places};
 use super::reader::{Located, Node, Place, Reader, Table};
 use super::{
     Admin, App, Backend, Clients, Env, Finding, Limits, Listener, Log, PassThrough, Regions, Replay,
-    Settings, Severity, Shutdown, Throttle, Upstream, overrides,
+    Settings, Severity, Shutdown, Store, Throttle, Upstream, overrides,
 };
 use crate::account::Country;
 
@@ -95,6 +95,7 @@ fn read_document(table: &mut Table<'_>) -> (Settings, Places) {
     let clients = Clients::read(table);
     let throttle = section(table, "throttle", "[throttle]", Throttle::read);
     let replay = section(table, "replay", "[replay]", Replay::read);
+    let store = section(table, "store", "[store]", Store::read);
     let regions = section(table, "region", "[region]", Regions::read);
     let shutdown = section(table, "shutdown", "[shutdown]", Shutdown::read);
     let log = section(table, "log", "[log]", Log::read);
@@ -111,6 +112,7 @@ fn read_document(table: &mut Table<'_>) -> (Settings, Places) {
         clients,
         replay: replay.unwrap_or_default(),
         throttle: throttle.unwrap_or_default(),
+        store: store.unwrap_or_default(),
         regions: regions.unwrap_or_default(),
         shutdown: shutdown.unwrap_or_default(),
         log: log.unwrap_or_default(),

@@ -20,6 +20,7 @@ mod reader;
 mod region;
 mod replay;
 mod shutdown;
+mod store;
 #[cfg(test)]
 mod tests;
 mod throttle;
@@ -44,6 +45,7 @@ pub use reader::Env;
 pub use region::{Region, Regions};
 pub use replay::Replay;
 pub use shutdown::Shutdown;
+pub use store::{OnStoreError, Redis, RedisAddress, Store, Topology};
 pub use throttle::Throttle;
 pub use upstream::{HttpUpstream, Upstream, UpstreamApp};
 pub use value::resolve_secret;
@@ -73,6 +75,8 @@ pub struct Settings {
     pub replay: Replay,
     /// Bounds on sends and attempts.
     pub throttle: Throttle,
+    /// Where the guards remember.
+    pub store: Store,
     /// Regions.
     pub regions: Regions,
     /// How the process stops.

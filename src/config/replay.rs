@@ -1,5 +1,6 @@
 //! How much the replay guard may remember.
 
+use super::OnStoreError;
 use super::reader::Table;
 use super::value::number;
 
@@ -10,11 +11,13 @@ pub struct Replay {
     pub entries: usize,
     /// Live entries of one app.
     pub entries_per_app: usize,
+    /// What is done while a shared store is away.
+    pub on_store_error: OnStoreError,
 }
 
 impl Default for Replay {
     fn default() -> Self {
-        Self { entries: 2_000_000, entries_per_app: 1_000_000 }
+        Self { entries: 2_000_000, entries_per_app: 1_000_000, on_store_error: OnStoreError::default() }
     }
 }
 
@@ -33,6 +36,6 @@ impl Replay {
                 format!("choose at most {entries}, the value of `entries`"),
             );
         }
-        Self { entries, entries_per_app }
+        Self { entries, entries_per_app, on_store_error: OnStoreError::read(table) }
     }
 }

@@ -23,6 +23,8 @@ use crate::config::{Settings, UpstreamApp};
 use crate::dialect::{Asked, Dialect, Language, Reading, built_in};
 use crate::guard::{Apps, Floor, FloorError, Guards, Refusal, ReplayGuard, Throttle};
 use crate::observe::{CallRecord, Outcome};
+use crate::store::ReplayStore;
+use crate::store::memory::MemoryStore;
 use crate::store::windows::memory::MemoryWindows;
 use crate::upstream::Upstream;
 
@@ -71,7 +73,7 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Builds the exchange for these settings in front of `upstream`.
+    /// Builds the exchange for these settings in front of `upstream`, with a memory of its own.
     ///
     /// # Errors
     /// When the replay guard has no place to keep its floor.
@@ -80,8 +82,22 @@ impl Gateway {
         upstream: Arc<dyn Upstream>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, BuildError> {
+        let memory = MemoryStore::new(settings.replay.entries);
+        Self::with_store(settings, upstream, Arc::new(memory), clock)
+    }
+
+    /// The same with a given memory of used requests, which others may share.
+    ///
+    /// # Errors
+    /// When the replay guard has no place to keep its floor.
+    pub fn with_store(
+        settings: &Settings,
+        upstream: Arc<dyn Upstream>,
+        store: Arc<dyn ReplayStore>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, BuildError> {
         let floor = Floor::open(settings.data_dir.as_deref())?;
-        let replay = ReplayGuard::open(&settings.apps, &settings.replay, floor, clock.as_ref())?;
+        let replay = ReplayGuard::over(store, &settings.apps, &settings.replay, floor, clock.as_ref())?;
         let throttle = throttle(settings, &clock)?;
         Self::build(settings, upstream, clock, Arc::new(replay), throttle)
     }

@@ -71,6 +71,7 @@ fn settings(directory: &std::path::Path) -> Settings {
         clients: config::Clients::default(),
         replay: Replay::default(),
         throttle: config::Throttle::default(),
+        store: crate::config::Store::default(),
         regions: Regions { own: "cn".to_owned(), table: vec![region("cn", &[86]), region("eu", &[44, 49])] },
         shutdown: Shutdown::default(),
         log: crate::config::Log::default(),

@@ -25,6 +25,8 @@ const POLICY_FILE: &str = "replay.policy";
 const MEMORY_FILE: &str = "replay.memory";
 /// Held while a process uses the directory.
 const LOCK_FILE: &str = "replay.lock";
+/// Stands in the policy's place while a shared store remembers; no policy reads like it.
+const SHARED_POLICY: &[u8] = b"shared";
 const MAGIC: &str = "dragoman-replay-memory 1";
 
 /// Why the floor can't be kept.
@@ -122,6 +124,16 @@ impl Floor {
         *self.file.try_lock().map_err(|_| FloorError::InUse { path: directory.join(LOCK_FILE) })? =
             Some(Arc::new(file));
         Ok(kept.map(|memory| memory.kept))
+    }
+
+    /// Keeps nothing, because a shared store does; a later start without it must not believe what
+    /// an earlier one without it left here.
+    pub(super) fn leave_to_others(&self) -> Result<(), FloorError> {
+        let Some(directory) = &self.directory else {
+            return Ok(());
+        };
+        take_memory(&directory.join(MEMORY_FILE))?;
+        write_whole(&directory.join(POLICY_FILE), SHARED_POLICY)
     }
 
     /// The floor, in seconds since the epoch.

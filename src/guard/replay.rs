@@ -6,6 +6,7 @@
 //! stricter), the floor rises instead.
 
 use std::hash::Hasher;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use arc_swap::ArcSwap;
@@ -15,10 +16,10 @@ use super::floor::{Floor, FloorError, Kept};
 use super::tenants::Tenants;
 use crate::account::ProblemCode;
 use crate::clock::{Clock, Moment};
-use crate::config::{App, Mode, Replay, ReplayKey};
+use crate::config::{App, Replay, ReplayKey};
 use crate::sign::{Signature, Signed};
 use crate::store::memory::MemoryStore;
-use crate::store::{Entry, Receipt, Remembered, ReplayStore, StoreError};
+use crate::store::{Entry, Receipt, Remembered, ReplayStore, StoreError, Terms};
 
 /// Seconds that an entry is remembered beyond the end of its window.
 const SLACK_SECONDS: i64 = 60;
@@ -36,8 +37,8 @@ pub enum ReplayRefusal {
     Seen,
     /// Its time is not above the floor, so that nobody knows whether it was used.
     BelowFloor,
-    /// The memory, or the app's share of it, is full.
-    Full(StoreError),
+    /// The memory, or the app's share of it, is full, or it can't be asked.
+    Store(StoreError),
     /// The floor could not be written.
     Unwritable,
 }
@@ -47,8 +48,8 @@ impl ReplayRefusal {
     pub fn code(self) -> ProblemCode {
         match self {
             Self::Seen => ProblemCode::RequestReplayed,
-            Self::BelowFloor => ProblemCode::RequestExpired,
-            Self::Full(_) | Self::Unwritable => ProblemCode::Overloaded,
+            Self::BelowFloor | Self::Store(StoreError::BelowFloor) => ProblemCode::RequestExpired,
+            Self::Store(_) | Self::Unwritable => ProblemCode::Overloaded,
         }
     }
 
@@ -56,9 +57,10 @@ impl ReplayRefusal {
     pub fn reason(self) -> &'static str {
         match self {
             Self::Seen => "seen",
-            Self::BelowFloor => "below_floor",
-            Self::Full(StoreError::Full) => "full",
-            Self::Full(StoreError::AppFull) => "app_full",
+            Self::BelowFloor | Self::Store(StoreError::BelowFloor) => "below_floor",
+            Self::Store(StoreError::Full) => "full",
+            Self::Store(StoreError::AppFull) => "app_full",
+            Self::Store(StoreError::Away) => "store_away",
             Self::Unwritable => "floor_unwritable",
         }
     }
@@ -66,7 +68,7 @@ impl ReplayRefusal {
 
 /// Remembers which signed requests were used.
 pub struct ReplayGuard {
-    store: MemoryStore,
+    store: Arc<dyn ReplayStore>,
     floor: Floor,
     tenants: ArcSwap<Tenants>,
     key: [u8; 16],
@@ -76,27 +78,47 @@ pub struct ReplayGuard {
 }
 
 impl ReplayGuard {
-    /// Opens the memory, with what `floor` kept of the last run.
+    /// Opens the memory of this process alone, with what `floor` kept of the last run.
     ///
     /// # Errors
     /// When the data directory can't be written, or no random key can be had.
     pub fn open(apps: &[App], bounds: &Replay, floor: Floor, clock: &dyn Clock) -> Result<Self, FloorError> {
+        Self::over(Arc::new(MemoryStore::new(bounds.entries)), apps, bounds, floor, clock)
+    }
+
+    /// Opens the guard over any memory. A shared one knows what was accepted before this process
+    /// started, and by which key, so `floor` then keeps nothing.
+    ///
+    /// # Errors
+    /// When the data directory can't be written, or no random key can be had.
+    pub fn over(
+        store: Arc<dyn ReplayStore>,
+        apps: &[App],
+        bounds: &Replay,
+        floor: Floor,
+        clock: &dyn Clock,
+    ) -> Result<Self, FloorError> {
         let now = clock.now();
         let tenants = Tenants::of(apps, bounds);
-        let future = tenants.future;
+        let terms = Terms::of(apps);
         let mut guard = Self {
-            store: MemoryStore::new(bounds.entries),
+            store,
             floor,
             tenants: ArcSwap::from_pointee(tenants),
             key: [0; 16],
             bounds: bounds.clone(),
             latest: AtomicI64::new(now.millis()),
         };
-        match guard.floor.start(&policy(apps), now, future)? {
+        if let Some(key) = guard.store.shared_key() {
+            guard.key = key;
+            guard.floor.leave_to_others()?;
+            return Ok(guard);
+        }
+        match guard.floor.start(&terms.policy, now, terms.future)? {
             Some(Kept { key, buckets }) => {
                 guard.key = key;
                 let tenants = guard.tenants.load();
-                guard.store.load(buckets, now, |id| Some(tenants.find(id)?.share.clone()));
+                guard.store.load(buckets, now, &|id| Some(tenants.find(id)?.share.clone()));
             }
             None => getrandom::fill(&mut guard.key).map_err(|_| FloorError::NoRandomness)?,
         }
@@ -119,7 +141,7 @@ impl ReplayGuard {
         let second = signed.time.seconds();
         let entry = {
             let tenants = self.tenants.load();
-            let tenant = tenants.find(&app.id).ok_or(ReplayRefusal::Full(StoreError::AppFull))?;
+            let tenant = tenants.find(&app.id).ok_or(ReplayRefusal::Store(StoreError::AppFull))?;
             if second <= self.floor.seconds().max(tenant.floor) {
                 return Err(ReplayRefusal::BelowFloor);
             }
@@ -133,7 +155,7 @@ impl ReplayGuard {
         let receipt = match self.store.remember(entry, now).await {
             Ok(Remembered::New(receipt)) => receipt,
             Ok(Remembered::Seen) => return Err(ReplayRefusal::Seen),
-            Err(error) => return Err(ReplayRefusal::Full(error)),
+            Err(error) => return Err(ReplayRefusal::Store(error)),
         };
         self.floor.accept(second).await.map_err(|_| ReplayRefusal::Unwritable)?;
         Ok(receipt)
@@ -147,7 +169,10 @@ impl ReplayGuard {
     /// When the data directory can't be written: then nothing has changed.
     pub async fn adapt(&self, apps: &[App], now: Moment) -> Result<(), FloorError> {
         let next = self.tenants.load().with(apps, &self.bounds, now);
-        self.floor.adapt(&policy(apps), next.highest_floor()).await?;
+        // Who shares a memory shares its floor, too; a start compares the terms there.
+        if self.store.shared_key().is_none() {
+            self.floor.adapt(&Terms::of(apps).policy, next.highest_floor()).await?;
+        }
         self.tenants.store(next.into());
         Ok(())
     }
@@ -164,7 +189,7 @@ impl ReplayGuard {
 
     /// The floor: no request of this second or an earlier one passes.
     pub fn floor(&self) -> i64 {
-        self.floor.seconds()
+        self.floor.seconds().max(self.store.floor())
     }
 
     /// The most entries that may be.
@@ -177,6 +202,9 @@ impl ReplayGuard {
     /// # Errors
     /// When the data directory can't be written: the next start then refuses what this one took.
     pub fn save(&self, now: Moment) -> Result<(), FloorError> {
+        if self.store.shared_key().is_some() {
+            return Ok(());
+        }
         self.floor.raise(self.tenants.load().highest_floor());
         self.floor.keep(&Kept { key: self.key, buckets: self.store.save() }, now)
     }
@@ -208,18 +236,4 @@ impl ReplayGuard {
         }
         hasher.finish128().as_u128()
     }
-}
-
-/// What the memory of a past run can vouch for: which apps it remembered, by which key, and how
-/// far their windows reached. One line an app.
-fn policy(apps: &[App]) -> String {
-    let mut lines: Vec<String> = apps
-        .iter()
-        .filter(|app| app.replay != Mode::Off)
-        .map(|app| {
-            format!("{} {} {} {:?}\n", app.id, app.past.as_secs(), app.future.as_secs(), app.replay_key)
-        })
-        .collect();
-    lines.sort_unstable();
-    lines.concat()
 }

@@ -111,6 +111,14 @@ impl Metrics {
         Ok(Self { registry, series, durations, refreshers: Mutex::default() })
     }
 
+    /// Includes what another part measures itself.
+    ///
+    /// # Errors
+    /// When one of these bears the name of another metric.
+    pub fn include(&self, collectors: Vec<Box<dyn Collector>>) -> prometheus::Result<()> {
+        collectors.into_iter().try_for_each(|collector| self.registry.register(collector))
+    }
+
     /// Has `refresh` write down what other parts count, each time before the metrics are read.
     pub fn before_reading(&self, refresh: impl Fn(&Self) + Send + Sync + 'static) {
         self.refreshers().push(Arc::new(refresh));

@@ -39,6 +39,8 @@ pub enum AdminError {
 pub struct AdminPages {
     /// The metrics, in Prometheus' text format.
     pub metrics: Box<dyn Fn() -> String + Send + Sync>,
+    /// Why no calls should come although all is served; `None` when they may.
+    pub unready: Box<dyn Fn() -> Option<&'static str> + Send + Sync>,
     /// What the embedded backend sent, newest first; `None` where there is no outbox.
     pub outbox: Option<Box<dyn Fn() -> Vec<OutboxEntry> + Send + Sync>>,
     /// The OpenAPI document of the canonical dialect.
@@ -109,10 +111,11 @@ impl AdminSite {
     }
 
     fn readiness(&self) -> Response<Bytes> {
-        if *self.phase.borrow() == Phase::Running {
-            return text("ready\n");
-        }
-        let mut response = text("draining\n");
+        let mut response = match (*self.phase.borrow(), (self.pages.unready)()) {
+            (Phase::Running, None) => return text("ready\n"),
+            (Phase::Running, Some(reason)) => content("text/plain; charset=utf-8", format!("{reason}\n")),
+            _ => text("draining\n"),
+        };
         *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
         response
     }

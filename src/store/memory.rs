@@ -141,33 +141,18 @@ impl MemoryStore {
         Ok(())
     }
 
-    /// Everything that is remembered.
-    pub fn save(&self) -> Vec<SavedBucket> {
-        let saved = |(second, bucket): (Arc<i64>, Arc<Bucket>)| {
-            let contents = bucket.contents();
-            SavedBucket {
-                second: *second,
-                until: bucket.until,
-                apps: contents.apps.iter().map(|(app, count)| (app.id.clone(), *count)).collect(),
-                digests: contents.digests.iter().copied().collect(),
-            }
-        };
-        self.buckets.iter().map(saved).collect()
+    /// Forgets an entry as if it had never come.
+    pub(super) fn forget(&self, entry: &Entry) {
+        if let Some(bucket) = self.buckets.get(&entry.second) {
+            self.remove(&mut bucket.contents(), entry);
+        }
     }
 
-    /// Remembers what was saved and is not over yet. `share` finds an app's share by its id.
-    pub fn load(&self, saved: Vec<SavedBucket>, now: Moment, share: impl Fn(&str) -> Option<Arc<AppShare>>) {
-        for bucket in saved.into_iter().filter(|bucket| bucket.until > now) {
-            let loaded = self.bucket(bucket.second, bucket.until, now);
-            let mut contents = loaded.contents();
-            self.total.fetch_add(bucket.digests.len(), Ordering::Relaxed);
-            contents.digests.extend(bucket.digests);
-            for (id, count) in bucket.apps {
-                if let Some(app) = share(&id) {
-                    app.entries.fetch_add(count, Ordering::Relaxed);
-                    contents.apps.push((app, count));
-                }
-            }
+    fn remove(&self, contents: &mut Contents, entry: &Entry) {
+        if contents.digests.remove(&entry.digest) {
+            contents.count(&entry.app, -1);
+            self.total.fetch_sub(1, Ordering::Relaxed);
+            entry.app.entries.fetch_sub(1, Ordering::Relaxed);
         }
     }
 }
@@ -186,10 +171,10 @@ impl ReplayStore for MemoryStore {
         contents.count(&entry.app, 1);
         self.total.fetch_add(1, Ordering::Relaxed);
         entry.app.entries.fetch_add(1, Ordering::Relaxed);
-        Ok(Remembered::New(Receipt { entry }))
+        Ok(Remembered::New(Receipt { entry, owner: None }))
     }
 
-    async fn give_back(&self, Receipt { entry }: Receipt, times: u8) {
+    async fn give_back(&self, Receipt { entry, .. }: Receipt, times: u8) {
         let Some(bucket) = self.buckets.get(&entry.second) else {
             return;
         };
@@ -199,16 +184,40 @@ impl ReplayStore for MemoryStore {
             return;
         }
         *given += 1;
-        if contents.digests.remove(&entry.digest) {
-            contents.count(&entry.app, -1);
-            self.total.fetch_sub(1, Ordering::Relaxed);
-            entry.app.entries.fetch_sub(1, Ordering::Relaxed);
-        }
+        self.remove(&mut contents, &entry);
     }
 
     fn entries(&self) -> usize {
         self.buckets.run_pending_tasks();
         self.total.load(Ordering::Relaxed)
+    }
+
+    fn save(&self) -> Vec<SavedBucket> {
+        let saved = |(second, bucket): (Arc<i64>, Arc<Bucket>)| {
+            let contents = bucket.contents();
+            SavedBucket {
+                second: *second,
+                until: bucket.until,
+                apps: contents.apps.iter().map(|(app, count)| (app.id.clone(), *count)).collect(),
+                digests: contents.digests.iter().copied().collect(),
+            }
+        };
+        self.buckets.iter().map(saved).collect()
+    }
+
+    fn load(&self, saved: Vec<SavedBucket>, now: Moment, share: &dyn Fn(&str) -> Option<Arc<AppShare>>) {
+        for bucket in saved.into_iter().filter(|bucket| bucket.until > now) {
+            let loaded = self.bucket(bucket.second, bucket.until, now);
+            let mut contents = loaded.contents();
+            self.total.fetch_add(bucket.digests.len(), Ordering::Relaxed);
+            contents.digests.extend(bucket.digests);
+            for (id, count) in bucket.apps {
+                if let Some(app) = share(&id) {
+                    app.entries.fetch_add(count, Ordering::Relaxed);
+                    contents.apps.push((app, count));
+                }
+            }
+        }
     }
 }
 
@@ -302,7 +311,7 @@ mod tests {
         let app = share(10);
         assert_eq!(is_new(&old, entry(&app, 1)).await, Ok(true));
         let fresh = share(10);
-        new.load(old.save(), NOW, |id| (id == "app").then(|| fresh.clone()));
+        new.load(old.save(), NOW, &|id| (id == "app").then(|| fresh.clone()));
         assert_eq!(is_new(&new, entry(&fresh, 1)).await, Ok(false));
         assert_eq!((new.entries(), fresh.entries.load(Ordering::Relaxed)), (1, 1));
     }

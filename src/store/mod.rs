@@ -2,6 +2,8 @@
 //! with other instances.
 
 pub mod memory;
+pub mod redis;
+mod terms;
 pub mod windows;
 
 use std::sync::Arc;
@@ -11,6 +13,8 @@ use async_trait::async_trait;
 use thiserror::Error;
 
 use crate::clock::Moment;
+use memory::SavedBucket;
+pub use terms::Terms;
 
 /// How much one app has in the store, and may have.
 #[derive(Debug)]
@@ -40,6 +44,8 @@ pub struct Entry {
 #[derive(Debug)]
 pub struct Receipt {
     entry: Entry,
+    /// Who took it, where others could have taken it since.
+    owner: Option<u128>,
 }
 
 /// What remembering an entry told.
@@ -60,6 +66,12 @@ pub enum StoreError {
     /// The app is at its own bound.
     #[error("the app's share of the replay memory is full")]
     AppFull,
+    /// The store can't be reached, or its answer is not to be had in time.
+    #[error("the shared store is away")]
+    Away,
+    /// The store may have forgotten requests of this time.
+    #[error("the shared store can't vouch for that time")]
+    BelowFloor,
 }
 
 /// Remembers used requests until their time is up, and never forgets one early.
@@ -68,12 +80,30 @@ pub trait ReplayStore: Send + Sync {
     /// Remembers an entry. Of any number of equal ones at once exactly one is new.
     ///
     /// # Errors
-    /// When the store can't take another entry.
+    /// When the store can't take another entry, can't be asked, or can't vouch for the entry's time.
     async fn remember(&self, entry: Entry, now: Moment) -> Result<Remembered, StoreError>;
 
     /// Forgets an entry of which nothing came, at most `times` times in its life.
     async fn give_back(&self, receipt: Receipt, times: u8);
 
-    /// Live entries.
+    /// Live entries that this process remembers.
     fn entries(&self) -> usize;
+
+    /// The key of digests that all sharers of the store have; `None` where nobody shares it.
+    fn shared_key(&self) -> Option<[u8; 16]> {
+        None
+    }
+
+    /// The second up to which the store vouches for nothing.
+    fn floor(&self) -> i64 {
+        i64::MIN
+    }
+
+    /// Everything that would be lost with the process.
+    fn save(&self) -> Vec<SavedBucket> {
+        Vec::new()
+    }
+
+    /// Remembers what was saved and is not over yet. `share` finds an app's share by its id.
+    fn load(&self, _: Vec<SavedBucket>, _: Moment, _share: &dyn Fn(&str) -> Option<Arc<AppShare>>) {}
 }

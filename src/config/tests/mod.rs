@@ -4,6 +4,7 @@ mod changes;
 mod form;
 mod sections;
 mod sources;
+mod store;
 
 use super::*;
 
@@ -12,6 +13,7 @@ const OPEN: &str = "[[listener]]\naddress = \"127.0.0.1:8080\"\n[upstream]\nkind
 fn environment(name: &str) -> Option<String> {
     match name {
         "APP_SECRET" => Some("from the environment".to_owned()),
+        "STATE_KEY" => Some("0123456789abcdef0123456789abcdef".to_owned()),
         "EMPTY" => Some(String::new()),
         _ => None,
     }

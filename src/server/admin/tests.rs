@@ -6,6 +6,7 @@ fn site(listen: &str, token: Option<&str>, outbox: bool) -> Result<AdminSite, Ad
         config::Admin { address, token: token.map(Secret::from), hosts: vec!["ops.example".to_owned()] };
     let pages = AdminPages {
         metrics: Box::new(|| "dragoman_up 1\n".to_owned()),
+        unready: Box::new(|| None),
         outbox: outbox.then(|| -> Box<dyn Fn() -> Vec<OutboxEntry> + Send + Sync> { Box::new(Vec::new) }),
         openapi: "{\"openapi\":\"3.1.0\"}",
     };

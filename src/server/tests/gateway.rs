@@ -60,7 +60,12 @@ impl Front {
         }
         let backend = Arc::new(HttpBackend::new(upstream).unwrap());
         let gateway = Arc::new(Gateway::new(&settings, backend, Arc::new(SystemClock)).unwrap());
-        let pages = AdminPages { metrics: Box::new(String::new), outbox: None, openapi: "{}" };
+        let pages = AdminPages {
+            metrics: Box::new(String::new),
+            unready: Box::new(|| None),
+            outbox: None,
+            openapi: "{}",
+        };
         let records = Arc::new(Kept::default());
         let sink: Arc<dyn RecordSink> = records.clone();
         let edge = Edge::start(&settings, gateway, pages, Load::new(&settings.limits), sink).unwrap();

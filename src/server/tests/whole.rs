@@ -35,6 +35,7 @@ pub fn settings() -> Settings {
         clients: Clients::default(),
         replay: Replay::default(),
         throttle: Throttle::default(),
+        store: crate::config::Store::default(),
         regions: Regions::default(),
         log: Log::default(),
         shutdown: Shutdown { drain_delay: Duration::from_secs(60), grace: Duration::from_secs(60) },
@@ -46,8 +47,12 @@ pub fn settings() -> Settings {
 
 fn start(settings: &Settings) -> Result<(Arc<Probe>, Edge<Probe>), ServeError> {
     let probe = Arc::new(Probe { held: Semaphore::new(0) });
-    let pages =
-        AdminPages { metrics: Box::new(|| "dragoman_up 1\n".to_owned()), outbox: None, openapi: "{}" };
+    let pages = AdminPages {
+        metrics: Box::new(|| "dragoman_up 1\n".to_owned()),
+        unready: Box::new(|| None),
+        outbox: None,
+        openapi: "{}",
+    };
     let load = Load::new(&settings.limits);
     let edge = Edge::start(settings, Arc::clone(&probe), pages, load, Arc::new(NoRecords))?;
     Ok((probe, edge))
