@@ -1,0 +1,89 @@
+//! What may pass at all, and in whose name.
+
+use super::*;
+
+#[tokio::test]
+async fn unsigned_dialects_are_closed_where_signatures_are_enforced_unless_named() {
+    let close = |settings: &mut Settings| settings.listeners[0].unsigned.clear();
+    let bench = bench_with(vec![], close);
+    let login = json!({"username": "alice", "password": "12345678"}).to_string();
+    let (response, record) = bench.call(request("POST", "/v1/sessions", &[], &login)).await;
+    assert_eq!(response.status(), StatusCode::NOT_FOUND);
+    assert_eq!(record.outcome, Outcome::Problem(ProblemCode::NotFound));
+    assert_eq!(bench.gateway.open_dialects(0), ["coolkit"]);
+}
+
+#[tokio::test]
+async fn a_request_in_disguise_is_refused() {
+    let bench = bench(vec![]);
+    let outcome = |request| async { bench.call(request).await.1.outcome };
+    for name in ["X-HTTP-Method-Override", "X-Original-URL", "X-Rewrite-URL"] {
+        let mut disguised = login("n");
+        disguised
+            .headers_mut()
+            .insert(http::HeaderName::try_from(name).unwrap(), HeaderValue::from_static("GET"));
+        assert_eq!(outcome(disguised).await, Outcome::Problem(ProblemCode::InvalidRequest), "{name}");
+    }
+    let mut double = login("n");
+    double.headers_mut().append("authorization", HeaderValue::from_static("Bearer other"));
+    assert_eq!(outcome(double).await, Outcome::Problem(ProblemCode::InvalidRequest));
+    let mut packed = login("n");
+    packed.headers_mut().insert("content-encoding", HeaderValue::from_static("gzip"));
+    assert_eq!(outcome(packed).await, Outcome::Problem(ProblemCode::UnsupportedMediaType));
+    let wrong_method = request("PUT", "/api/user/login", &[], "");
+    assert_eq!(outcome(wrong_method).await, Outcome::Problem(ProblemCode::MethodNotAllowed));
+    for (path, methods) in [("/api/user/login", "POST"), ("/api/user/region", "GET")] {
+        assert_eq!(bench.call(request("PUT", path, &[], "")).await.0.headers()["allow"], methods);
+    }
+    assert!(!bench.call(request("PUT", "/nowhere", &[], "")).await.0.headers().contains_key("allow"));
+    let hidden = request("POST", "/api%2fuser/login", &[], "");
+    assert_eq!(outcome(hidden).await, Outcome::Problem(ProblemCode::InvalidRequest));
+}
+
+#[tokio::test]
+async fn the_demo_answers_nobody_who_comes_through_a_proxy() {
+    for (demo, outcome) in [(true, Outcome::Problem(ProblemCode::NotPermitted)), (false, Outcome::Success)] {
+        for field in ["x-forwarded-for", "forwarded", "x-real-ip", "via"] {
+            let bench = bench_with(vec![Ok((201, canonical_session()))], |settings| settings.demo = demo);
+            let mut forwarded = login("n");
+            forwarded.headers_mut().insert(field, HeaderValue::from_static("192.0.2.1"));
+            assert_eq!(bench.call(forwarded).await.1.outcome, outcome, "{field}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_what_is_listed_passes_and_never_an_account_route_of_the_backend() {
+    let bench = bench_with(vec![], |settings| {
+        coolkit_upstream(settings);
+        settings.listeners[0].dialects = vec!["canonical".to_owned()];
+        settings.pass_through = vec![config::PassThrough { methods: Vec::new(), prefix: "/api".to_owned() }];
+    });
+    let arrival = Arrival {
+        listener: 0,
+        client: None,
+        request_id: String::new(),
+        deadline: Instant::now() + Duration::from_secs(1),
+    };
+    let route = |method: &str, target: &str| {
+        let (head, ()) = Request::builder().method(method).uri(target).body(()).unwrap().into_parts();
+        bench.gateway.route(&arrival, &head)
+    };
+    assert_eq!(route("GET", "/api/Device"), Route::PassThrough);
+    for (method, target) in [
+        ("POST", "/api/user/login"),
+        ("GET", "/api/user/login"),
+        ("POST", "//api/user/%6Cogin/"),
+        ("POST", "/api/x/../user/login;a=b"),
+        ("POST", "/api/User/LOGIN"),
+        ("POST", "/api/user/login%20"),
+        ("POST", "/api/user/login."),
+        ("POST", "/api/user/login%3Fa"),
+        ("POST", "/api%252Fuser%252Flogin"),
+        ("TRACE", "/api/device"),
+        ("GET", "/apis/device"),
+        ("GET", "/other"),
+    ] {
+        assert!(matches!(route(method, target), Route::Refused { .. }), "{method} {target}");
+    }
+}
