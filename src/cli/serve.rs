@@ -118,10 +118,7 @@ async fn serve(
     };
     let upstream = upstream(settings, embedded.as_ref())?;
     let redis = redis(settings, &observer, Arc::clone(&clock)).await?;
-    let store: Arc<dyn ReplayStore> = match &redis {
-        Some(redis) => Arc::clone(redis) as Arc<dyn ReplayStore>,
-        None => Arc::new(MemoryStore::new(settings.replay.entries)),
-    };
+    let store = replay_store(settings, redis.as_ref());
     let gateway = Gateway::with_store(settings, Arc::clone(&upstream), store, clock)
         .map_err(|error| no_start(error).hint(DATA_HINT))?;
     let gateway = Arc::new(gateway);
@@ -210,6 +207,14 @@ async fn redis(
     })?;
     observer.metrics().include(store.figures().collectors()).map_err(no_start)?;
     Ok(Some(Arc::new(store)))
+}
+
+/// Where used requests are remembered: in the shared memory if there is one, else in this process.
+fn replay_store(settings: &Settings, shared: Option<&Arc<RedisStore>>) -> Arc<dyn ReplayStore> {
+    match shared {
+        Some(shared) => Arc::clone(shared) as Arc<dyn ReplayStore>,
+        None => Arc::new(MemoryStore::new(settings.replay.entries)),
+    }
 }
 
 fn read_load(observer: &Observer, load: &Arc<Load>, gateway: &Arc<Gateway>) {

@@ -3,7 +3,6 @@
 //! about 30 bytes this way; a cache entry each would cost more than ten times that.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,32 +11,13 @@ use async_trait::async_trait;
 use moka::Expiry;
 use moka::sync::Cache;
 
+use super::digest_hasher::ByDigest;
 use super::{AppShare, Entry, Receipt, Remembered, ReplayStore, StoreError};
 use crate::clock::Moment;
 
-/// Digests are uniform already: their low half is as good a hash as any.
-#[derive(Default)]
-struct DigestHasher(u64);
-
-impl Hasher for DigestHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u128(&mut self, digest: u128) {
-        self.0 = u64::try_from(digest & u128::from(u64::MAX)).unwrap_or_default();
-    }
-}
-
 #[derive(Default)]
 struct Contents {
-    digests: HashSet<u128, BuildHasherDefault<DigestHasher>>,
+    digests: HashSet<u128, ByDigest>,
     apps: Vec<(Arc<AppShare>, usize)>,
     /// How often an entry was given back; rare, so its own small table.
     given_back: HashMap<u128, u8>,

@@ -1,6 +1,7 @@
 //! Where guards remember. One trait, so that a guard does not know whether it shares its memory
 //! with other instances.
 
+mod digest_hasher;
 pub mod memory;
 pub mod redis;
 mod terms;

@@ -8,22 +8,14 @@ use std::time::{Duration, Instant};
 use crate::support::coolkit::{App, assert_error, call, is_session, login};
 use crate::support::gateway::House;
 use crate::support::http::Connection;
-use crate::support::upstream::{Fault, FaultyUpstream};
+use crate::support::upstream::{Fault, FaultyUpstream, signed_in};
 
 const LOGIN: &str = "/api/user/login";
 const PHONE: &str = "+8613800138801";
 
 /// A backend to whom everybody is welcome.
 fn backend() -> FaultyUpstream {
-    let body = concat!(
-        r#"{"account":{"id":"7","phone":"+8613800138801","created_at":"2026-01-02T03:04:05Z"},"#,
-        r#""session":{"access_token":"a","token_type":"Bearer","expires_in":60,"refresh_token":"r","refresh_expires_in":90},"#,
-        r#""region":"cn"}"#
-    );
-    let length = body.len();
-    let head =
-        format!("HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n");
-    FaultyUpstream::start(Fault::Stalls((head + body).into_bytes()))
+    FaultyUpstream::start(Fault::Stalls(signed_in(PHONE)))
 }
 
 fn app_entry(app: &App) -> String {

@@ -15,19 +15,13 @@ use crate::support::gateway::{Gateway, House};
 use crate::support::http::{self, Answer, Connection};
 use crate::support::now;
 use crate::support::redis::RedisServer;
-use crate::support::upstream::{Fault, FaultyUpstream};
+use crate::support::upstream::{Fault, FaultyUpstream, signed_in};
 
 const LOGIN: &str = "/api/user/login";
 const PHONE: &str = "+8613800138901";
 
 fn upstream() -> FaultyUpstream {
-    let body = concat!(
-        r#"{"account":{"id":"7","phone":"+8613800138901","created_at":"2026-01-02T03:04:05Z"},"#,
-        r#""session":{"access_token":"a","token_type":"Bearer","expires_in":60,"refresh_token":"r","refresh_expires_in":90},"#,
-        r#""region":"cn"}"#
-    );
-    let head = "HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length";
-    FaultyUpstream::start(Fault::Ends(format!("{head}: {}\r\n\r\n{body}", body.len()).into_bytes()))
+    FaultyUpstream::start(Fault::Ends(signed_in(PHONE)))
 }
 
 fn request_at(app: &App, ts: i64) -> Vec<u8> {

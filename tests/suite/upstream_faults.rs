@@ -6,19 +6,14 @@ use std::time::{Duration, Instant};
 use crate::support::coolkit::{App, assert_error, is_session, login};
 use crate::support::gateway::{Gateway, House};
 use crate::support::http::{Answer, Connection};
-use crate::support::upstream::{Fault, FaultyUpstream};
+use crate::support::upstream::{Fault, FaultyUpstream, signed_in};
 
 /// The upstream's total deadline in the tests' config is 2 s.
 const ATTEMPTS: &str = "dragoman_upstream_attempts_total{";
 const DEADLINE: Duration = Duration::from_secs(4);
 
 fn good_answer() -> Vec<u8> {
-    let body = concat!(
-        r#"{"account":{"id":"7","phone":"+8613800138601","created_at":"2026-01-02T03:04:05Z"},"#,
-        r#""session":{"access_token":"a","token_type":"Bearer","expires_in":60,"refresh_token":"r","refresh_expires_in":90},"#,
-        r#""region":"cn"}"#
-    );
-    answer("201 Created", "application/json", body)
+    signed_in("+8613800138601")
 }
 
 fn answer(status: &str, content_type: &str, body: &str) -> Vec<u8> {

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 
 use super::{Denied, Reservation, Reserved, Rigour, Window, WindowStore};
 use crate::clock::Moment;
+use crate::store::digest_hasher::ByDigest;
 
 /// One event in a window.
 #[derive(Debug, Clone, Copy)]
@@ -19,7 +20,7 @@ struct Event {
 
 #[derive(Debug, Default)]
 struct Contents {
-    windows: HashMap<u128, VecDeque<Event>>,
+    windows: HashMap<u128, VecDeque<Event>, ByDigest>,
     /// Every event by the end of its time: (end, window, owner).
     ends: BTreeSet<(Moment, u128, u128)>,
 }

@@ -88,3 +88,15 @@ fn read_request(reader: &mut BufReader<TcpStream>) -> Option<()> {
     let length = super::http::field(&head, "content-length").map_or(0, |length| length.parse().unwrap());
     reader.read_exact(&mut vec![0; length]).ok()
 }
+
+/// A canonical backend's whole answer to a login of this phone.
+pub fn signed_in(phone: &str) -> Vec<u8> {
+    let account = format!(r#"{{"id":"7","phone":"{phone}","created_at":"2026-01-02T03:04:05Z"}}"#);
+    let session = concat!(
+        r#"{"access_token":"a","token_type":"Bearer","expires_in":60,"#,
+        r#""refresh_token":"r","refresh_expires_in":90}"#
+    );
+    let body = format!(r#"{{"account":{account},"session":{session},"region":"cn"}}"#);
+    let head = "HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length";
+    format!("{head}: {}\r\n\r\n{body}", body.len()).into_bytes()
+}
