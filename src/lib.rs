@@ -11,6 +11,7 @@ pub mod config;
 pub mod dialect;
 pub mod gateway;
 pub mod guard;
+mod hexadecimal;
 pub mod json;
 pub mod observe;
 pub mod problem_details;

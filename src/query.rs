@@ -47,6 +47,11 @@ impl<'a> Query<'a> {
         self.0.iter()
     }
 
+    /// The pairs, in order, taken out.
+    pub fn into_pairs(self) -> impl Iterator<Item = Pair<'a>> {
+        self.0.into_iter()
+    }
+
     /// Whether a name stands twice.
     pub fn has_duplicates(&self) -> bool {
         let mut names: Vec<&str> = self.0.iter().map(|pair| pair.name.as_ref()).collect();

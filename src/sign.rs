@@ -113,6 +113,17 @@ impl std::fmt::Debug for Signature {
     }
 }
 
+/// Eight letters and digits, as the vendor documents.
+pub fn nonce(mut random: u128) -> String {
+    const ALPHABET: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+    let mut character = || {
+        let digit = usize::try_from(random % 36).unwrap_or_default();
+        random /= 36;
+        ALPHABET.get(digit).map_or('0', |byte| char::from(*byte))
+    };
+    (0..8).map(|_| character()).collect()
+}
+
 /// Every form of a message that clients are known to sign, the likeliest first: of the part that the
 /// members were read from and of no other, or one signature would vouch for members that it never
 /// saw. A body is signed as it was sent. Of a query, the raw text, the pairs sorted as sent, and the pairs sorted and

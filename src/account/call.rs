@@ -170,6 +170,8 @@ pub struct Call {
     pub refresh_token: Option<Secret>,
     /// A country, for the region query, as a calling code such as 86.
     pub country_calling_code: Option<u16>,
+    /// Whose account the path names, where the dialect's paths name one.
+    pub account_of_path: Option<String>,
     /// Who calls; set by the gateway, never by the caller.
     pub client: Client,
     /// Members that the model does not name.
@@ -203,6 +205,7 @@ impl Call {
             token: None,
             refresh_token: None,
             country_calling_code: None,
+            account_of_path: None,
             client: Client::default(),
             extensions: Extensions::default(),
         }

@@ -104,6 +104,9 @@ impl Problem {
     /// The reason of a member that is not there; texts in other languages know it by this.
     pub const MISSING: &'static str = "is missing";
 
+    /// The reason of a password that is a hash where the other side takes plain ones, or the other way round.
+    pub const WRONG_FORM: &'static str = "is in the wrong form";
+
     /// A problem of which nothing more is known.
     pub const fn new(code: ProblemCode) -> Self {
         Self {
@@ -120,7 +123,7 @@ impl Problem {
 
     /// A required member that is not there.
     pub fn missing(field: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(ProblemCode::InvalidRequest).field(field).reason("is missing")
+        Self::new(ProblemCode::InvalidRequest).field(field).reason(Self::MISSING)
     }
 
     /// A member whose value can't be accepted.

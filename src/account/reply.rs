@@ -115,6 +115,13 @@ pub struct Session {
     pub refresh_expires_in: Option<u64>,
 }
 
+impl Session {
+    /// A session of which nothing but its token is known.
+    pub fn of_access_token(access_token: Secret) -> Self {
+        Self { access_token, expires_in: None, refresh_token: None, refresh_expires_in: None }
+    }
+}
+
 /// One good answer in the canonical model. Which members are there depends on the operation.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Reply {

@@ -14,7 +14,7 @@ pub type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
+pub(crate) enum Place {
     /// Bytes of the file.
     Span(Range<usize>),
     /// The file as a whole; findings about it point to its start.
@@ -25,13 +25,13 @@ pub(super) enum Place {
 
 /// A value and the place to which findings about it point.
 #[derive(Debug, Clone)]
-pub(super) struct Located<T> {
+pub(crate) struct Located<T> {
     pub value: T,
     pub place: Place,
 }
 
 /// One config source under way: its text, its findings, and what secrets may refer to.
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     file: String,
     text: &'a str,
     pub env: Env<'a>,
@@ -85,6 +85,11 @@ impl<'a> Reader<'a> {
         errors.is_empty().then_some(document)
     }
 
+    /// Whether anything was found by now that makes the file unusable.
+    pub fn has_errors(&self) -> bool {
+        self.findings.borrow().iter().any(|finding| finding.severity == Severity::Error)
+    }
+
     /// All findings in the order of the file; those about environment variables come first.
     pub fn into_findings(self) -> Vec<Finding> {
         let mut findings = self.findings.into_inner();
@@ -114,12 +119,22 @@ impl<'a> Reader<'a> {
 }
 
 /// One table of the document, and which of its keys were asked for.
-pub(super) struct Table<'a> {
+pub(crate) struct Table<'a> {
     pub reader: &'a Reader<'a>,
     name: String,
     entries: &'a DeTable<'a>,
     place: Place,
-    asked: Vec<&'static str>,
+    asked: Vec<&'a str>,
+}
+
+impl Place {
+    /// The first byte, 0 where it is no place in the file.
+    pub fn offset(&self) -> usize {
+        match self {
+            Self::Span(span) => span.start,
+            Self::File | Self::Variable(_) => 0,
+        }
+    }
 }
 
 impl<'a> Table<'a> {
@@ -154,6 +169,25 @@ impl<'a> Table<'a> {
             );
         }
         self.read(key, parse)
+    }
+
+    /// Every key with its value, in the order of the file: for tables whose keys are the file's own.
+    pub fn entries(&mut self) -> Vec<(&'a str, Place, Node<'a>)> {
+        let mut entries: Vec<_> = self.entries.iter().collect();
+        entries.sort_by_key(|(key, _)| key.span().start);
+        let reader = self.reader;
+        let entry = |(key, value): (&'a Spanned<toml::de::DeString<'a>>, &'a Spanned<DeValue<'a>>)| {
+            let name: &'a str = key.get_ref();
+            (name, Place::Span(key.span()), Node { reader, key: name, value })
+        };
+        let entries: Vec<_> = entries.into_iter().map(entry).collect();
+        self.asked.extend(entries.iter().map(|(name, ..)| *name));
+        entries
+    }
+
+    /// Where the table stands.
+    pub fn own_place(&self) -> &Place {
+        &self.place
     }
 
     /// Counts keys as asked for, whose values are of no use here.
@@ -197,9 +231,9 @@ impl<'a> Table<'a> {
 
 /// One value of the document.
 #[derive(Clone, Copy)]
-pub(super) struct Node<'a> {
+pub(crate) struct Node<'a> {
     pub reader: &'a Reader<'a>,
-    key: &'static str,
+    key: &'a str,
     value: &'a Spanned<DeValue<'a>>,
 }
 
@@ -207,6 +241,11 @@ impl<'a> Node<'a> {
     /// Where it stands.
     pub fn place(self) -> Place {
         Place::Span(self.value.span())
+    }
+
+    /// The key that it stands at, or the list's.
+    pub fn key(self) -> &'a str {
+        self.key
     }
 
     /// The value itself.
@@ -272,7 +311,7 @@ impl<'a> Node<'a> {
 }
 
 /// What a misspelt name was probably meant to be, or else all there is.
-pub(super) fn suggestion(found: &str, known: &[&str]) -> String {
+pub(crate) fn suggestion(found: &str, known: &[&str]) -> String {
     let distance = |name: &&&str| strsim::damerau_levenshtein(found, name);
     let nearest = known.iter().min_by_key(distance);
     match nearest {

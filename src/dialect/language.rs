@@ -14,15 +14,14 @@ pub enum Language {
 
 impl Language {
     /// The language that a client prefers: the first one of `Accept-Language` that messages exist
-    /// in, else English. Weights are not read: clients list the best first.
-    pub fn preferred(headers: &HeaderMap) -> Self {
-        let Some(list) = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()) else {
-            return Self::default();
-        };
-        list.split(',').find_map(|tag| Self::of_tag(tag.trim())).unwrap_or_default()
+    /// in. Weights are not read: clients list the best first.
+    pub fn preferred(headers: &HeaderMap) -> Option<Self> {
+        let list = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok())?;
+        list.split(',').find_map(|tag| Self::of_tag(tag.trim()))
     }
 
-    fn of_tag(tag: &str) -> Option<Self> {
+    /// The language of a BCP 47 tag, by its primary part.
+    pub fn of_tag(tag: &str) -> Option<Self> {
         let primary = tag.split(['-', ';', '_']).next().unwrap_or_default();
         match primary.to_ascii_lowercase().as_str() {
             "zh" => Some(Self::Chinese),
@@ -39,9 +38,9 @@ mod tests {
     #[test]
     fn the_first_known_language_wins() {
         for (list, language) in [
-            ("zh-CN,zh;q=0.9,en;q=0.8", Language::Chinese),
-            ("de, en;q=0.5, zh", Language::English),
-            ("fr", Language::English),
+            ("zh-CN,zh;q=0.9,en;q=0.8", Some(Language::Chinese)),
+            ("de, en;q=0.5, zh", Some(Language::English)),
+            ("fr", None),
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(ACCEPT_LANGUAGE, list.parse().unwrap());

@@ -1,24 +1,27 @@
 //! Dialects: each translates between its wire and the canonical model, as a client's dialect and
 //! as a backend's, and knows nothing of the others.
 
-pub mod canonical;
-pub mod coolkit;
+mod built_in;
 mod language;
+mod pack;
+mod set;
 
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use http::{Method, Request, Response, StatusCode, request};
+use http::header::HeaderValue;
+use http::{Request, Response, StatusCode, request};
 
-use crate::account::{Call, Country, Extensions, Operation, Problem, ProblemCode, Reply};
+use crate::account::{Call, Country, Operation, Problem, ProblemCode, Reply};
 use crate::clock::Moment;
 use crate::config::UpstreamApp;
-use crate::json::{Member, Value};
 use crate::query;
 
 pub use crate::sign::Signed;
+pub use built_in::{BUILT_IN, CANONICAL};
+pub use set::Dialects;
 pub use language::Language;
+pub use pack::{Pack, Target};
 
 /// What a dialect says of a request whose head it sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +30,11 @@ pub enum Claim {
     Foreign,
     /// One of its operations. The body may still tell a login by code from one by password.
     Operation(Operation),
+    /// One of its routes that sends a code, creates an account or takes a credential, and that no
+    /// operation stands for.
+    NoOperation,
+    /// Two of its routes at once: nobody could say which one a backend would take.
+    Ambiguous,
     /// One of its paths, with a method that it does not take there.
     WrongMethod,
 }
@@ -69,8 +77,10 @@ pub struct Asked<'a> {
     pub call: Option<&'a Call>,
     /// What the client signed.
     pub signed: Option<&'a Signed>,
-    /// The language of texts for people.
-    pub language: Language,
+    /// The language of texts for people, where the caller names one; else the dialect's own.
+    pub language: Option<Language>,
+    /// The country whose phones are national.
+    pub country: Country,
     /// The time now.
     pub now: Moment,
     /// The region that this gateway serves.
@@ -82,6 +92,8 @@ pub struct Asked<'a> {
 pub struct Sending<'a> {
     /// The time now.
     pub now: Moment,
+    /// The country whose phones are national.
+    pub default_country: Country,
     /// The app as which the gateway signs.
     pub app: Option<&'a UpstreamApp>,
     /// Fresh random bits for a nonce.
@@ -98,6 +110,27 @@ pub struct Sending<'a> {
     pub traceparent: Option<&'a HeaderValue>,
 }
 
+/// What a dialect's clients and backends need of the gateway besides translation.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Habits {
+    /// Whether a client can do nothing with an answer that opens a session and has none.
+    pub needs_session: bool,
+    /// Whether clients know what to do when told that their account lives in another region.
+    pub tells_region: bool,
+    /// Whether clients present what a sent code was answered with.
+    pub carries_challenge: bool,
+    /// Whether that stands for the phone too, which the later call then does not name.
+    pub challenge_names_destination: bool,
+    /// Whether clients read tokens that the gateway must therefore issue itself.
+    pub gateway_tokens: bool,
+    /// How accounts are named that a backend binds after a code login: registering by phone is two calls there.
+    pub binds_after_code_login: Option<Box<str>>,
+    /// Whether paths name the account, which must be the token's own.
+    pub path_names_account: bool,
+    /// How many digits of a code the clients take.
+    pub code_length: Option<u8>,
+}
+
 /// One wire protocol for accounts, both ways and on both sides.
 pub trait Dialect: Send + Sync {
     /// The name, as configs and metrics have it.
@@ -106,11 +139,14 @@ pub trait Dialect: Send + Sync {
     /// Whether its calls are signed by apps.
     fn signs(&self) -> bool;
 
-    /// Whether a client needs a session in the answer to this operation.
-    fn needs_session(&self, operation: Operation) -> bool;
+    /// What its clients and backends need.
+    fn habits(&self) -> &Habits;
 
-    /// Whether a request is one of this dialect's, by method and normalised path.
-    fn claim(&self, method: &Method, path: &str) -> Claim;
+    /// Whether it has a form for an operation.
+    fn has(&self, operation: Operation) -> bool;
+
+    /// Whether a request is one of this dialect's.
+    fn claim(&self, target: Target<'_>) -> Claim;
 
     /// Reads a client's request.
     ///
@@ -144,11 +180,6 @@ pub trait Dialect: Send + Sync {
     /// # Errors
     /// The problem that the answer tells; `upstream_unintelligible` when it tells nothing known.
     fn read_answer(&self, call: &Call, answer: &Response<Bytes>, reading: Reading) -> Result<Reply, Problem>;
-}
-
-/// Every built-in dialect. The order is that of claims on a shared path: who signs comes first.
-pub fn built_in() -> Vec<Box<dyn Dialect>> {
-    vec![Box::new(coolkit::Coolkit), Box::new(canonical::Canonical)]
 }
 
 /// Brings a path to the one form that routes are compared with: percent-encoding undone, empty
@@ -201,71 +232,6 @@ pub fn careless_path(path: &str) -> String {
     names.fold(String::new(), |path, name| path + "/" + name).to_ascii_lowercase()
 }
 
-/// Keeps a member that the model does not name, exactly as it was read unless a secret stands within.
-fn keep(extensions: &mut Extensions, dialect: &str, path: impl Into<String>, member: &Member<'_>) {
-    if !holds_secret(&member.value) {
-        return extensions.keep(dialect, path, member.raw);
-    }
-    let mut json = String::new();
-    write_without_secrets(&member.value, &mut json);
-    extensions.keep(dialect, path, json);
-}
-
-fn holds_secret(value: &Value<'_>) -> bool {
-    match value {
-        Value::Array(items) => items.iter().any(holds_secret),
-        Value::Object(object) => {
-            object.iter().any(|member| Extensions::is_secret(&member.name) || holds_secret(&member.value))
-        }
-        _ => false,
-    }
-}
-
-fn write_without_secrets(value: &Value<'_>, json: &mut String) {
-    let comma = |json: &mut String, index| json.push_str(if index > 0 { "," } else { "" });
-    match value {
-        Value::Array(items) => {
-            json.push('[');
-            for (index, item) in items.iter().enumerate() {
-                comma(json, index);
-                write_without_secrets(item, json);
-            }
-            json.push(']');
-        }
-        Value::Object(object) => {
-            json.push('{');
-            let open = object.iter().filter(|member| !Extensions::is_secret(&member.name));
-            for (index, member) in open.enumerate() {
-                comma(json, index);
-                json.push_str(&serde_json::Value::from(member.name.as_ref()).to_string());
-                json.push(':');
-                write_without_secrets(&member.value, json);
-            }
-            json.push('}');
-        }
-        Value::String(text) => json.push_str(&serde_json::Value::from(text.as_ref()).to_string()),
-        Value::Number(text) => json.push_str(text),
-        Value::Bool(truth) => json.push_str(if *truth { "true" } else { "false" }),
-        Value::Null => json.push_str("null"),
-    }
-}
-
-/// An answer with a body that must not be stored by anyone.
-fn answer(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from(body));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    if !response_is_empty(status) {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    }
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
-}
-
-fn response_is_empty(status: StatusCode) -> bool {
-    status == StatusCode::NO_CONTENT
-}
-
 /// What an answer means that no rule of the dialect understands, by its status alone.
 fn unreadable(status: StatusCode) -> Problem {
     Problem::new(match status.as_u16() {
@@ -273,14 +239,6 @@ fn unreadable(status: StatusCode) -> Problem {
         504 => ProblemCode::UpstreamTimeout,
         _ => ProblemCode::UpstreamUnintelligible,
     })
-}
-
-/// The token of an `Authorization: Bearer` field, the scheme in any case.
-fn bearer_token(headers: &http::HeaderMap) -> Option<&str> {
-    let value = headers.get(http::header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
 #[cfg(test)]

@@ -171,6 +171,7 @@ impl Exchange<'_> {
         }
         Sending {
             now: self.gateway.clock.now(),
+            default_country: self.gateway.default_country,
             app: self.gateway.upstream_app.as_ref(),
             random: u128::from_le_bytes(random),
             request_id: &self.arrival.request_id,
@@ -206,7 +207,7 @@ impl Exchange<'_> {
     ) -> Result<Reply, Problem> {
         let needed =
             self.gateway.dialects.iter().any(|dialect| {
-                dialect.name() == call.client.dialect && dialect.needs_session(call.operation)
+                dialect.name() == call.client.dialect && dialect.habits().needs_session && call.operation.opens_session()
             });
         let password = call.password.as_ref().or(call.new_password.as_ref());
         let (true, None, Some(password)) = (needed, &reply.session, password) else {

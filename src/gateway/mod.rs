@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use crate::account::{Country, Operation, Problem};
 use crate::clock::Clock;
 use crate::config::{Settings, UpstreamApp};
-use crate::dialect::{Asked, Dialect, Language, Reading, built_in};
+use crate::dialect::{Asked, CANONICAL, Dialect, Dialects, Language, Pack, Reading};
 use crate::guard::{Apps, Floor, FloorError, Guards, Refusal, ReplayGuard, Throttle};
 use crate::observe::{CallRecord, Outcome};
 use crate::store::ReplayStore;
@@ -58,7 +58,7 @@ pub enum BuildError {
 
 /// The exchange and all it needs.
 pub struct Gateway {
-    dialects: Arc<[Box<dyn Dialect>]>,
+    dialects: Arc<[Arc<Pack>]>,
     routes: Routes,
     guards: Guards,
     throttle: Throttle,
@@ -119,14 +119,14 @@ impl Gateway {
         replay: Arc<ReplayGuard>,
         throttle: Throttle,
     ) -> Result<Self, BuildError> {
-        let dialects: Arc<[Box<dyn Dialect>]> = built_in().into();
+        let dialects: Arc<[Arc<Pack>]> = Dialects::built_in().iter().cloned().collect();
         let index = |name: &str| {
             let found = dialects.iter().position(|dialect| dialect.name() == name);
             found.ok_or_else(|| BuildError::UnknownDialect(name.to_owned()))
         };
         let (upstream_dialect, upstream_app) = match settings.upstream.http() {
             Some(http) => (index(&http.dialect)?, http.app.clone()),
-            None => (index(crate::dialect::canonical::NAME)?, None),
+            None => (index(CANONICAL)?, None),
         };
         let guards = Guards::new(Apps::new(settings.apps.iter().cloned()), replay, clock.clone());
         let routes = Routes::new(settings, dialects.clone(), upstream_dialect, guards.enforces_signatures())?;
@@ -175,7 +175,7 @@ impl Gateway {
         record: &mut CallRecord,
     ) -> Response<Bytes> {
         record.refusal = Some(refusal);
-        let asked = self.asked(route.operation(), Language::default());
+        let asked = self.asked(route.operation(), None);
         let mut response = self.tell(self.answering_dialect(arrival, route), &asked, problem, record);
         if let Route::Refused { methods, .. } = route
             && let Some(allow) = methods.allow()
@@ -209,11 +209,10 @@ impl Gateway {
     }
 
     fn dialect(&self, index: usize) -> &dyn Dialect {
-        // Indices come from `Routes` and `new`, which took them from this very list.
-        self.dialects
-            .get(index)
-            .or(self.dialects.first())
-            .map_or(&crate::dialect::canonical::Canonical, |d| &**d)
+        match self.dialects.get(index) {
+            Some(dialect) => &**dialect,
+            None => unreachable!("indices come from `Routes` and `build`, which took them from this very list"),
+        }
     }
 
     fn answering_dialect(&self, arrival: &Arrival, route: Route) -> &dyn Dialect {
@@ -224,12 +223,13 @@ impl Gateway {
         Reading { default_country: self.default_country, json_depth: self.json_depth }
     }
 
-    fn asked(&self, operation: Option<Operation>, language: Language) -> Asked<'_> {
+    fn asked(&self, operation: Option<Operation>, language: Option<Language>) -> Asked<'_> {
         Asked {
             operation,
             call: None,
             signed: None,
             language,
+            country: self.default_country,
             now: self.clock.now(),
             region: self.regions.own(),
         }

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Method, request};
 use super::BuildError;
 use crate::account::{Operation, ProblemCode};
 use crate::config::{PassThrough, Settings};
-use crate::dialect::{Claim, Dialect, careless_path, normalise_path};
+use crate::dialect::{CANONICAL, Claim, Dialect, Pack, Target, careless_path, normalise_path};
 
 /// Fields by which a request asks to be taken for another one.
 const DISGUISES: [&str; 5] =
@@ -84,7 +84,7 @@ struct ListenerRoutes {
 
 /// All listeners' routes.
 pub(super) struct Routes {
-    dialects: Arc<[Box<dyn Dialect>]>,
+    dialects: Arc<[Arc<Pack>]>,
     listeners: Vec<ListenerRoutes>,
     upstream_dialect: usize,
     pass_through: Vec<PassThrough>,
@@ -95,7 +95,7 @@ pub(super) struct Routes {
 impl Routes {
     pub(super) fn new(
         settings: &Settings,
-        dialects: Arc<[Box<dyn Dialect>]>,
+        dialects: Arc<[Arc<Pack>]>,
         upstream_dialect: usize,
         signatures_enforced: bool,
     ) -> Result<Self, BuildError> {
@@ -104,7 +104,7 @@ impl Routes {
             found.ok_or_else(|| BuildError::UnknownDialect(name.clone()))
         };
         let signs = |index: &usize| dialects.get(*index).is_some_and(|dialect| dialect.signs());
-        let canonical = index(&crate::dialect::canonical::NAME.to_owned())?;
+        let canonical = index(&CANONICAL.to_owned())?;
         let mut listeners = Vec::new();
         for listener in &settings.listeners {
             let unsigned = listener.unsigned.iter().map(index).collect::<Result<Vec<_>, _>>()?;
@@ -135,24 +135,29 @@ impl Routes {
             return refused(nobody, ProblemCode::InvalidRequest);
         };
         let claims = self.open(listener).filter_map(|index| Some((index, self.dialects.get(index)?)));
+        let pinned = self.open(listener).count() == 1;
+        let query = head.uri.query().unwrap_or_default();
+        let target = Target { method: &head.method, path: &path, query, pinned };
         let mut wrong_method = None;
         for (index, dialect) in claims {
-            match dialect.claim(&head.method, &path) {
+            match dialect.claim(target) {
                 Claim::Operation(operation) => return account(index, operation, &head.headers),
+                Claim::NoOperation => return refused(index, ProblemCode::NotSupported),
+                Claim::Ambiguous => return refused(index, ProblemCode::InvalidRequest),
                 Claim::WrongMethod => wrong_method = wrong_method.or(Some(index)),
                 Claim::Foreign => {}
             }
         }
         if let Some(dialect) = wrong_method {
-            let methods = Methods::that(|method| self.takes(listener, method, &path));
+            let methods = Methods::that(|method| self.takes(listener, Target { method, ..target }));
             return Route::Refused { dialect, code: ProblemCode::MethodNotAllowed, methods };
         }
         if self.may_pass(head, &path) { Route::PassThrough } else { refused(nobody, ProblemCode::NotFound) }
     }
 
-    fn takes(&self, listener: usize, method: &Method, path: &str) -> bool {
+    fn takes(&self, listener: usize, target: Target<'_>) -> bool {
         let mut dialects = self.open(listener).filter_map(|index| self.dialects.get(index));
-        dialects.any(|dialect| matches!(dialect.claim(method, path), Claim::Operation(_)))
+        dialects.any(|dialect| matches!(dialect.claim(target), Claim::Operation(_)))
     }
 
     /// Only what the config lists, and never what the upstream could take for an account route of its
@@ -160,7 +165,11 @@ impl Routes {
     fn may_pass(&self, head: &request::Parts, path: &str) -> bool {
         let listed = self.pass_through.iter().any(|rule| rule.covers(&head.method, path));
         let guarded = self.dialects.get(self.upstream_dialect).is_none_or(|dialect| {
-            let claims = |path: &str| dialect.claim(&head.method, path) != Claim::Foreign;
+            let query = head.uri.query().unwrap_or_default();
+            let claims = |path: &str| {
+                let target = Target { method: &head.method, path, query, pinned: true };
+                dialect.claim(target) != Claim::Foreign
+            };
             claims(path) || claims(&careless_path(path))
         });
         listed && !guarded && !is_disguised(&head.headers)

@@ -50,6 +50,35 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// The value as JSON text. Numbers keep their digits.
+    pub fn write_json(&self, json: &mut String) {
+        let comma = |json: &mut String, index| json.push_str(if index > 0 { "," } else { "" });
+        match self {
+            Self::Array(items) => {
+                json.push('[');
+                for (index, item) in items.iter().enumerate() {
+                    comma(json, index);
+                    item.write_json(json);
+                }
+                json.push(']');
+            }
+            Self::Object(object) => {
+                json.push('{');
+                for (index, member) in object.iter().enumerate() {
+                    comma(json, index);
+                    json.push_str(&serde_json::Value::from(member.name.as_ref()).to_string());
+                    json.push(':');
+                    member.value.write_json(json);
+                }
+                json.push('}');
+            }
+            Self::String(text) => json.push_str(&serde_json::Value::from(text.as_ref()).to_string()),
+            Self::Number(text) => json.push_str(text),
+            Self::Bool(truth) => json.push_str(if *truth { "true" } else { "false" }),
+            Self::Null => json.push_str("null"),
+        }
+    }
+
     /// Whether it is `null`.
     pub fn is_null(&self) -> bool {
         matches!(self, Self::Null)
@@ -86,6 +115,16 @@ impl<'a> Object<'a> {
     /// The value of a member.
     pub fn value(&self, name: &str) -> Option<&Value<'a>> {
         self.members.iter().find(|member| member.name == name).map(|member| &member.value)
+    }
+
+    /// The value of a member, to change it.
+    pub fn value_mut(&mut self, name: &str) -> Option<&mut Value<'a>> {
+        self.members.iter_mut().find(|member| member.name == name).map(|member| &mut member.value)
+    }
+
+    /// Adds a member at the end. The caller sees to it that the name is new.
+    pub fn push(&mut self, member: Member<'a>) {
+        self.members.push(member);
     }
 
     /// The value of a member, unless it is `null` or `""`.

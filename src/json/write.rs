@@ -103,6 +103,24 @@ impl ObjectWriter {
         self
     }
 
+    /// An array of one object.
+    pub fn object_in_list(&mut self, name: &str, write: impl FnOnce(&mut Self)) -> &mut Self {
+        self.name(name);
+        self.bytes.extend_from_slice(b"[{");
+        write(self);
+        self.bytes.extend_from_slice(b"}]");
+        self
+    }
+
+    /// An array of one string.
+    pub fn string_in_list(&mut self, name: &str, value: &str) -> &mut Self {
+        self.name(name);
+        self.bytes.push(b'[');
+        self.text(value);
+        self.bytes.push(b']');
+        self
+    }
+
     /// The object's text.
     pub fn finish(mut self) -> Vec<u8> {
         self.bytes.push(b'}');

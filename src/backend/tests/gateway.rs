@@ -2,12 +2,16 @@
 
 use super::*;
 use crate::account::{Call, Channel, Operation, Phone, ProblemCode, Purpose, Reply, Secret, Verification};
-use crate::dialect::canonical::Canonical;
-use crate::dialect::{Dialect, Reading, Sending};
+use crate::dialect::{CANONICAL, Dialect, Dialects, Pack, Reading, Sending};
+
+fn canonical() -> std::sync::Arc<Pack> {
+    Dialects::built_in().get(CANONICAL).unwrap().clone()
+}
 
 fn sending(house: &House) -> Sending<'static> {
     Sending {
         now: house.clock.now(),
+        default_country: Country::CHINA,
         app: None,
         random: 7,
         request_id: "r-1",
@@ -19,11 +23,11 @@ fn sending(house: &House) -> Sending<'static> {
 }
 
 async fn exchange(house: &House, call: &Call) -> Result<Reply, Problem> {
-    let request = Canonical.write_call(call, &sending(house)).unwrap();
+    let request = canonical().write_call(call, &sending(house)).unwrap();
     let deadline = Instant::now() + std::time::Duration::from_secs(30);
     let answer = house.backend.send(request, deadline).await.unwrap();
     let reading = Reading { default_country: Country::CHINA, json_depth: 64 };
-    Canonical.read_answer(call, &answer, reading)
+    canonical().read_answer(call, &answer, reading)
 }
 
 fn call(operation: Operation) -> Call {

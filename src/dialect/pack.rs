@@ -1,0 +1,99 @@
+//! Packs: dialects as data. A pack is one TOML file that says, for both directions and both sides, where each
+//! member stands and what it means; loading checks it for gaps and compiles it to a plan.
+//! docs/dialect-packs.md is the reference of the format.
+
+mod codec;
+mod field;
+mod lint;
+mod literal;
+mod load;
+mod members;
+mod message;
+mod multipart;
+mod plan;
+mod problems;
+mod routes;
+mod run;
+mod source;
+mod target;
+mod template;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use crate::account::Operation;
+use field::Field;
+use members::{Line, What};
+use plan::Plan;
+
+pub use routes::Target;
+
+/// A dialect, read from its file and compiled.
+#[derive(Debug)]
+pub struct Pack {
+    plan: Plan,
+    sources: Vec<String>,
+    examples: Vec<Example>,
+}
+
+/// A message of a pack's own, with what it means.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Example {
+    pub name: String,
+    /// A client's request: start line.
+    pub request: Option<String>,
+    pub headers: Vec<String>,
+    pub body: Option<String>,
+    /// The operation that an answer belongs to; `send_code/register` names a purpose too.
+    pub operation: Option<String>,
+    pub status: Option<u16>,
+    pub answer: Option<String>,
+    /// Fields and their values.
+    pub means: Vec<(String, String)>,
+    pub offset: usize,
+}
+
+impl Pack {
+    /// What the dialect is, for people.
+    pub fn title(&self) -> &str {
+        &self.plan.title
+    }
+
+    /// Where it is documented.
+    pub fn sources(&self) -> &[String] {
+        &self.sources
+    }
+
+    /// Why the dialect has no form for an operation.
+    pub fn lacks(&self, operation: Operation) -> Option<&str> {
+        self.plan.lacks.iter().find(|(of, _)| *of == operation).map(|(_, why)| why.as_ref())
+    }
+}
+
+/// The fields of required lines.
+fn required_fields(lines: &[Line]) -> Vec<&[Field]> {
+    let mut fields = Vec::new();
+    for line in lines.iter().filter(|line| line.required) {
+        match &line.what {
+            What::Value(value) => fields.push(value.fields.as_slice()),
+            What::Object(lines) => fields.extend(required_fields(lines)),
+            _ => {}
+        }
+    }
+    fields
+}
+
+/// One text for each name of a dialect there ever was: names live as long as the process, so
+/// that records and metrics hold them without counting, and a reload adds none that is known.
+fn intern(name: &str) -> &'static str {
+    static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = names.get(name) {
+        return known;
+    }
+    let name: &'static str = Box::leak(name.to_owned().into_boxed_str());
+    names.insert(name);
+    name
+}

@@ -1,0 +1,263 @@
+//! From a pack's text to a plan, or to everything that is wrong with it.
+
+mod answers;
+mod lines;
+mod operations;
+mod problems;
+mod routes;
+mod settings;
+mod values;
+
+use std::collections::BTreeMap;
+
+use super::plan::{Plan, Requests, TokenPlace, TokenPlan};
+use super::message::{BodyForm, BodyRules, Place as WirePlace};
+use super::{Example, Pack};
+use crate::account::Operation;
+use crate::config::Finding;
+use crate::config::Severity;
+use crate::config::reader::{Node, Place, Reader, Table};
+use crate::dialect::{Habits, Language};
+use lines::Groups;
+use settings::Chosen;
+
+/// The version of the format that this reads.
+const FORMAT: i64 = 1;
+
+/// How deep the JSON of messages may nest when nothing else is said.
+const USUAL_DEPTH: usize = 64;
+
+/// What all parts of a pack are read with.
+struct Context<'a> {
+    name: &'static str,
+    /// Settings of the pack, with the values that are chosen here.
+    chosen: Chosen,
+    groups: Groups<'a>,
+    /// Whether a number counts where the model has text.
+    numbers_as_text: bool,
+    languages: Vec<Language>,
+}
+
+impl Pack {
+    /// Reads a pack; `file` is what findings call it, `settings` are options of the pack that the
+    /// config sets. Findings that are warnings come with it.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the text, in the order of its lines.
+    pub fn load(
+        file: &str,
+        text: &str,
+        settings: &BTreeMap<String, String>,
+    ) -> Result<(Self, Vec<Finding>), Vec<Finding>> {
+        let no_variables = |_: &str| None;
+        let reader = Reader::new(file, text, &no_variables);
+        let read = |document: &toml::Spanned<toml::de::DeTable<'_>>| {
+            Table::walk(&reader, "the pack", document.get_ref(), Place::File, |table| read(table, settings))
+        };
+        let document = reader.parse();
+        let pack = document.as_ref().and_then(read);
+        if let Some(pack) = &pack
+            && !reader.has_errors()
+        {
+            super::lint::check(pack, &reader);
+        }
+        let findings = reader.into_findings();
+        let failed = findings.iter().any(|finding| finding.severity == Severity::Error);
+        match pack {
+            Some(pack) if !failed => Ok((pack, findings)),
+            _ => Err(findings),
+        }
+    }
+}
+
+fn read<'a>(table: &mut Table<'a>, settings: &BTreeMap<String, String>) -> Option<Pack> {
+    let format = table.need("format", |node| match node.value().as_integer().and_then(|number| number.as_str().parse().ok()) {
+        Some(FORMAT) => Some(FORMAT),
+        Some(_) => node.fail("unknown format of packs", format!("this version reads `format = {FORMAT}`")),
+        None => node.wrong_type("a number", "write `format = 1`"),
+    });
+    let identity = table.need("dialect", |node| node.table("[dialect]", read_dialect)).flatten();
+    let chosen = table
+        .read("settings", |node| node.table("[settings]", |table| settings::read(table, settings)))
+        .unwrap_or_else(|| settings::none(table, settings));
+    let numbers_as_text = identity.as_ref().is_some_and(|identity| identity.numbers_as_text);
+    let groups = table.read("groups", |node| node.table("[groups]", Groups::collect)).unwrap_or_default();
+    let identity = identity?;
+    let context = Context {
+        name: identity.name,
+        chosen,
+        groups,
+        numbers_as_text,
+        languages: identity.languages.clone(),
+    };
+    let requests = table.read("requests", |node| node.table("[requests]", |table| read_requests(table, &context))).unwrap_or_else(usual_requests);
+    let token = table.read("token", |node| node.table("[token]", read_token)).unwrap_or_default();
+    let (routes, guarded) = table
+        .read("routes", |node| node.table("[routes]", routes::read))
+        .unwrap_or_default();
+    let answers = table.need("answers", |node| node.table("[answers]", |table| answers::read(table, &context)));
+    let operations = table.need("operations", |node| {
+        node.table("[operations]", |table| operations::read(table, &context, answers.as_ref(), identity.signs, routes))
+    });
+    let lacks = table.read("lacks", |node| node.table("[lacks]", read_lacks)).unwrap_or_default();
+    let problems = table.need("problems", |node| node.table("[problems]", |table| problems::read(table, &context)));
+    let examples = table.read("example", |node| node.list(|item| item.table("[[example]]", read_example).flatten()));
+    context.groups.note_unused(table.reader);
+    context.chosen.note_unused(table.reader);
+    let (operations, mut routes) = operations?;
+    guarded.into_iter().for_each(|route| routes.guard(route));
+    let answers = answers?;
+    format?;
+    let plan = Plan {
+        name: identity.name,
+        title: identity.title.into(),
+        default_language: identity.languages.first().copied().unwrap_or_default(),
+        zone_minutes: identity.zone_minutes,
+        habits: identity.habits,
+        requests,
+        answers: answers.answers,
+        routes,
+        operations,
+        lacks,
+        token,
+        signs: identity.signs,
+        problems: problems?,
+    };
+    Some(Pack { plan, sources: identity.sources, examples: examples.unwrap_or_default() })
+}
+
+/// `[dialect]`
+struct Identity {
+    name: &'static str,
+    title: String,
+    sources: Vec<String>,
+    languages: Vec<Language>,
+    zone_minutes: i32,
+    signs: bool,
+    numbers_as_text: bool,
+    habits: Habits,
+}
+
+fn read_dialect(table: &mut Table<'_>) -> Option<Identity> {
+    let name = table.need("name", name);
+    let title = table.need("title", Node::text);
+    let sources = table.need("sources", |node| node.list(Node::text));
+    let languages = table.need("languages", |node| node.list(values::language)).unwrap_or_default();
+    let zone_minutes = table.read("time_zone", values::time_zone).unwrap_or(0);
+    let signs = table.read("signature", |node| node.choice(&[("coolkit", true), ("none", false)])).unwrap_or(false);
+    let numbers_as_text = table.read("numbers_as_text", Node::boolean).unwrap_or(false);
+    let habits = Habits {
+        needs_session: table.read("needs_session", Node::boolean).unwrap_or(false),
+        tells_region: table
+            .read("wrong_region", |node| node.choice(&[("tell", true), ("follow", false)]))
+            .unwrap_or(false),
+        carries_challenge: table
+            .read("challenge", |node| node.choice(&[("carried", true), ("none", false)]))
+            .unwrap_or(false),
+        challenge_names_destination: table.read("challenge_names_destination", Node::boolean).unwrap_or(false),
+        gateway_tokens: table
+            .read("tokens", |node| node.choice(&[("issued by the gateway", true), ("passed on", false)]))
+            .unwrap_or(false),
+        binds_after_code_login: table.read("generated_name", Node::text).map(Into::into),
+        path_names_account: table.read("path_names_account", Node::boolean).unwrap_or(false),
+        code_length: table.read("code_length", values::code_length),
+    };
+    Some(Identity {
+        name: name?,
+        title: title?.to_owned(),
+        sources: sources?.into_iter().map(str::to_owned).collect(),
+        languages,
+        zone_minutes,
+        signs,
+        numbers_as_text,
+        habits,
+    })
+}
+
+/// The name of a dialect: it stands in configs, metrics and URLs.
+fn name(node: Node<'_>) -> Option<&'static str> {
+    let text = node.text()?;
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+    if text.is_empty() || text.len() > 32 || !text.chars().all(allowed) {
+        return node.fail(
+            format!("{text:?} can't be the name of a dialect"),
+            "use up to 32 lower-case letters, digits, hyphens and underscores",
+        );
+    }
+    Some(super::intern(text))
+}
+
+fn usual_requests() -> Requests {
+    Requests {
+        body: BodyRules { forms: vec![BodyForm::Json], any_content_type: false, depth: USUAL_DEPTH },
+        content_type: "application/json".into(),
+        accept: None,
+        empty_is_absent: false,
+        usual: vec![WirePlace::Body],
+        keep_within: None,
+        always: Vec::new(),
+    }
+}
+
+fn read_requests(table: &mut Table<'_>, context: &Context<'_>) -> Requests {
+    let usual = usual_requests();
+    let forms = table.read("body", values::body_forms).unwrap_or(usual.body.forms);
+    let any_content_type = table
+        .read("content_type_checked", Node::boolean)
+        .is_some_and(|checked| !checked);
+    let form = forms.first() == Some(&BodyForm::Form);
+    let default_type = if form { "application/x-www-form-urlencoded" } else { "application/json" };
+    let content_type = table.read("content_type", Node::text).unwrap_or(default_type).into();
+    let places = table.read("places", |node| node.list(values::usual_place));
+    Requests {
+        body: BodyRules { forms, any_content_type, depth: USUAL_DEPTH },
+        content_type,
+        accept: table.read("accept", Node::text).map(Into::into),
+        empty_is_absent: table.read("empty_is_absent", Node::boolean).unwrap_or(false),
+        usual: places.unwrap_or(usual.usual),
+        keep_within: table.read("keep_within", Node::text).map(Into::into),
+        always: table.read("always", |node| node.table("[requests.always]", |table| lines::read(table, context))).unwrap_or_default(),
+    }
+}
+
+fn read_token(table: &mut Table<'_>) -> TokenPlan {
+    TokenPlan {
+        read: table.need("read", |node| node.list(values::token_place)).unwrap_or_default(),
+        write: table.need("write", values::token_place),
+        fresh: table.read("fresh", values::token_place),
+    }
+}
+
+fn read_lacks(table: &mut Table<'_>) -> Vec<(Operation, Box<str>)> {
+    let mut lacks = Vec::new();
+    for (name, place, node) in table.entries() {
+        let Some(operation) = values::operation(table.reader, &place, name) else { continue };
+        lacks.extend(node.text().map(|why| (operation, why.into())));
+    }
+    lacks
+}
+
+fn read_example(table: &mut Table<'_>) -> Option<Example> {
+    let offset = table.own_place().offset();
+    let text = |table: &mut Table<'_>, key| table.read(key, Node::text).map(str::to_owned);
+    let name = table.need("name", Node::text);
+    Some(Example {
+        request: text(table, "request"),
+        headers: table.read("headers", |node| node.list(Node::text)).unwrap_or_default().into_iter().map(str::to_owned).collect(),
+        body: text(table, "body"),
+        operation: text(table, "operation"),
+        status: table.read("status", values::status),
+        answer: text(table, "answer"),
+        means: table
+            .read("means", |node| node.table("means", |table| values::meanings(table)))
+            .unwrap_or_default(),
+        offset,
+        name: name?.to_owned(),
+    })
+}
+
+impl Default for TokenPlace {
+    fn default() -> Self {
+        Self { place: WirePlace::Usual, name: "".into(), scheme: None, scheme_optional: false }
+    }
+}

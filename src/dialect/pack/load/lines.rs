@@ -1,0 +1,259 @@
+//! Members, one a line: `name = "field"`, or `name = { … }` where more is to be said.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+
+use super::{Context, values};
+use crate::config::reader::{Node, Place as FilePlace, Reader, Table};
+use crate::config::suggestion;
+use crate::dialect::pack::codec::{Codec, Names, NAMES, of_kind, parse};
+use crate::dialect::pack::field::{Field, Kind};
+use crate::dialect::pack::literal::Literal;
+use crate::dialect::pack::members::{Direction, Line, Piece, ValueLine, What};
+
+/// Named groups of members; each is read once, when it is first used.
+#[derive(Default)]
+pub(super) struct Groups<'a>(BTreeMap<String, Group<'a>>);
+
+struct Group<'a> {
+    node: Node<'a>,
+    place: FilePlace,
+    lines: RefCell<Option<Vec<Line>>>,
+    under_way: Cell<bool>,
+    used: Cell<bool>,
+}
+
+impl<'a> Groups<'a> {
+    pub fn collect(table: &mut Table<'a>) -> Self {
+        let group = |(name, place, node): (&'a str, FilePlace, Node<'a>)| {
+            let group = Group { node, place, lines: RefCell::default(), under_way: Cell::new(false), used: Cell::new(false) };
+            (name.to_owned(), group)
+        };
+        Self(table.entries().into_iter().map(group).collect())
+    }
+
+    /// The lines of a group that `node` names.
+    fn lines(&self, node: Node<'a>, context: &Context<'a>) -> Option<Vec<Line>> {
+        let name = node.text()?;
+        let Some(group) = self.0.get(name) else {
+            let names: Vec<&str> = self.0.keys().map(String::as_str).collect();
+            return node.fail(format!("there is no group `{name}`"), suggestion(name, &names));
+        };
+        group.used.set(true);
+        if let Some(lines) = group.lines.borrow().as_ref() {
+            return Some(lines.clone());
+        }
+        if group.under_way.replace(true) {
+            return node.fail(format!("the group `{name}` contains itself"), "take it out of the circle");
+        }
+        let lines = group.node.table(&format!("[groups.{name}]"), |table| read(table, context))?;
+        group.lines.replace(Some(lines.clone()));
+        group.under_way.set(false);
+        Some(lines)
+    }
+
+    pub fn note_unused(&self, reader: &Reader<'_>) {
+        for (name, group) in self.0.iter().filter(|(_, group)| !group.used.get()) {
+            let hint = "name it where it belongs, or take it out";
+            reader.error(&group.place, format!("the group `{name}` is used nowhere"), hint);
+        }
+    }
+}
+
+/// The lines of one group, or of several one after the other.
+pub(super) fn of_groups<'a>(node: Node<'a>, context: &Context<'a>) -> Option<Vec<Line>> {
+    let groups = values::one_or_more(node, |item| context.groups.lines(item, context))?;
+    Some(groups.into_iter().flatten().collect())
+}
+
+/// The lines of a table, in the order of the file.
+pub(super) fn read<'a>(table: &mut Table<'a>, context: &Context<'a>) -> Vec<Line> {
+    let mut lines: Vec<Line> = Vec::new();
+    for (key, place, node) in table.entries() {
+        let Some((wire_place, name)) = values::place(table.reader, &place, key) else { continue };
+        if let Some(line) = line(node, name, wire_place, &place, context) {
+            lines.push(line);
+        }
+    }
+    lines
+}
+
+/// One line; `name` is its name on the wire.
+pub(super) fn line<'a>(
+    node: Node<'a>,
+    name: Box<str>,
+    place: crate::dialect::pack::message::Place,
+    at: &FilePlace,
+    context: &Context<'a>,
+) -> Option<Line> {
+    let bare = |what| Line {
+        name: name.clone(),
+        aliases: Vec::new(),
+        place: place.clone(),
+        what,
+        direction: Direction::Both,
+        required: false,
+        absent: None,
+        list: false,
+        offset: at.offset(),
+    };
+    if node.value().as_str().is_some() {
+        let field = values::field(node)?;
+        return Some(bare(What::Value(Box::new(value_line(field, context)))));
+    }
+    node.table(&format!("the member `{name}`"), |table| {
+        let what = what(table, context);
+        let mut line = bare(what?);
+        line.required = table.read("required", Node::boolean).unwrap_or(false);
+        line.list = table.read("list", Node::boolean).unwrap_or(false);
+        let aliases = table.read("aliases", |node| node.list(Node::text)).unwrap_or_default();
+        line.aliases = aliases.into_iter().map(Into::into).collect();
+        line.absent = table.read("absent", |node| values::chosen_literal(node, &context.chosen));
+        let directions = &[("read", Direction::Read), ("write", Direction::Write)];
+        if let Some(direction) = table.read("only", |node| node.choice(directions)) {
+            line.direction = direction;
+        }
+        Some(line)
+    })
+    .flatten()
+}
+
+/// A member that stands for a field, with nothing said besides.
+fn value_line(field: Field, context: &Context<'_>) -> ValueLine {
+    ValueLine {
+        fields: vec![field],
+        codec: usual_codec(field, context),
+        sets: Vec::new(),
+        code_member: None,
+        agrees: false,
+        extension: false,
+    }
+}
+
+fn usual_codec(field: Field, context: &Context<'_>) -> Codec {
+    match field {
+        Field::RowCode => Codec::AsIs,
+        _ => of_kind(field.kind(), context.numbers_as_text),
+    }
+}
+
+/// What the line stands for: exactly one of the keys that say so.
+fn what<'a>(table: &mut Table<'a>, context: &Context<'a>) -> Option<What> {
+    const KINDS: &[&str] = &["field", "constant", "object", "default", "template", "extensions", "drop"];
+    let there: Vec<&str> = KINDS.iter().copied().filter(|kind| table.has(kind)).collect();
+    if there.len() > 1 {
+        let message = format!("`{}` can't stand together", there.join("` and `"));
+        table.error(there.last().copied().unwrap_or_default(), message, "a member is one thing only: take one of them out");
+        table.ignore(&["field", "constant", "object", "default", "template", "extensions", "drop"]);
+        return None;
+    }
+    match there.first().copied() {
+        Some("field") => read_value(table, context).map(|value| What::Value(Box::new(value))),
+        Some("constant") => {
+            let literal = table.read("constant", |node| values::chosen_literal(node, &context.chosen));
+            let checked = table.read("checked", Node::boolean).unwrap_or(false);
+            Some(What::Constant { literal: literal?, checked })
+        }
+        Some("object") => table.read("object", |node| of_groups(node, context)).map(What::Object),
+        Some("default") => {
+            let default = table.read("default", |node| values::chosen_literal(node, &context.chosen));
+            Some(What::Extension { default })
+        }
+        Some("template") => table.read("template", pieces).map(What::Template),
+        Some("extensions") => {
+            table.read("extensions", |node| node.choice(&[("all", ())]))?;
+            Some(What::AllExtensions)
+        }
+        Some(_) => {
+            table.read("drop", Node::boolean)?;
+            Some(What::Dropped)
+        }
+        None => Some(What::Extension { default: None }),
+    }
+}
+
+fn read_value<'a>(table: &mut Table<'a>, context: &Context<'a>) -> Option<ValueLine> {
+    let fields = table.read("field", |node| values::one_or_more(node, values::field));
+    let named = table.read("codec", |node| {
+        let text = context.chosen.fill(node.text()?);
+        match parse(&text) {
+            Ok(codec) => Some(codec),
+            Err(hint) if NAMES.contains(&text.split(' ').next().unwrap_or_default()) => {
+                node.fail(format!("the codec `{text}` has a wrong parameter"), hint)
+            }
+            Err(hint) => node.fail(format!("unknown codec `{text}`"), hint),
+        }
+    });
+    let first = fields.as_ref().and_then(|fields| fields.first().copied());
+    let names = read_names(table, first, context);
+    let sets = table.read("sets", values::sets).unwrap_or_default();
+    let code_member = table.read("calling_code_in", Node::text).map(Into::into);
+    let agrees = table.read("agrees", Node::boolean).unwrap_or(false);
+    let extension = table.read("extension", Node::boolean).unwrap_or(false);
+    let fields = fields.filter(|fields| !fields.is_empty())?;
+    let codec = names.or(named).unwrap_or_else(|| usual_codec(first.unwrap_or(Field::Reason), context));
+    Some(ValueLine { fields, codec, sets, code_member, agrees, extension })
+}
+
+/// `values = { 0 = "female" }`: wire value and name, and what differs when written.
+fn read_names<'a>(table: &mut Table<'a>, field: Option<Field>, context: &Context<'a>) -> Option<Codec> {
+    if !table.has("values") {
+        return None;
+    }
+    let allowed = match field.map(Field::kind) {
+        Some(Kind::Name(names)) => names,
+        _ => &[],
+    };
+    let quoted = table.read("numbers", |node| {
+        let text = context.chosen.fill(node.text()?);
+        match text.as_str() {
+            "quoted" => Some(true),
+            "plain" => Some(false),
+            _ => node.fail("numbers are `plain` or `quoted`", "write one of the two, or a setting that stands for one"),
+        }
+    });
+    let literal = |wire: &str| Literal { text: wire.into(), quoted: quoted.unwrap_or(true) || wire.parse::<i64>().is_err() };
+    let name = |node: Node<'a>| {
+        let text = node.text()?;
+        if allowed.is_empty() || allowed.contains(&text) || text.is_empty() {
+            return Some(Box::<str>::from(text));
+        }
+        node.fail(format!("`{}` is never {text:?}", field.map_or("", Field::name)), suggestion(text, allowed))
+    };
+    let rows = table.read("values", |node| {
+        node.table("values", |table| {
+            let entries = table.entries();
+            entries.into_iter().filter_map(|(wire, _, node)| Some((literal(wire), name(node)?))).collect::<Vec<_>>()
+        })
+    });
+    let written = table.read("written", |node| {
+        node.table("written", |table| {
+            let entries = table.entries();
+            let wire = |node: Node<'a>| values::literal(node).map(|wire| literal(&wire.text));
+            entries.into_iter().filter_map(|(name, _, node)| Some((name.into(), wire(node)?))).collect()
+        })
+    });
+    let read_else = table.read("else", name);
+    let write_else = table.read("else_written", values::literal).map(|wire| literal(&wire.text));
+    Some(Codec::Names(Names { rows: rows?, written: written.unwrap_or_default(), read_else, write_else }))
+}
+
+/// `{guard.nonce}-{guard.time}`
+fn pieces(node: Node<'_>) -> Option<Vec<Piece>> {
+    let template = values::template(node, node.text()?)?;
+    let mut wrong = None;
+    let pieces = template.pieces(|hole| match Field::from_name(hole) {
+        Some(field) => Piece::Field(field),
+        None => {
+            wrong = wrong.take().or(Some(hole.to_owned()));
+            Piece::Text("".into())
+        }
+    }, |text| Piece::Text(text.into()));
+    match wrong {
+        None => Some(pieces),
+        Some(hole) => {
+            let names: Vec<&str> = Field::ALL.iter().map(|field| field.name()).collect();
+            node.fail(format!("the model has no field `{hole}`"), suggestion(&hole, &names))
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! From a message into the model, line by line.
+
+use std::borrow::Cow;
+
+use super::{Line, ValueLine, What};
+use crate::account::{Country, Extensions, Problem};
+use crate::dialect::pack::codec::Reading;
+use crate::dialect::pack::field::Given;
+use crate::dialect::pack::message::{Message, Place};
+use crate::dialect::pack::target::Target;
+use crate::json::{Member, Object, Value};
+
+/// How a pack's messages are read.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::dialect::pack) struct ReadRules<'a> {
+    pub dialect: &'static str,
+    /// Whether `""` means that a member is not there. `null` always does.
+    pub empty_is_absent: bool,
+    /// Where members without a named place are looked for, in order.
+    pub usual: &'a [Place],
+    /// Unknown members are kept only within this path; `None` keeps those everywhere.
+    pub keep_within: Option<&'a str>,
+    pub country: Country,
+    pub zone_minutes: i32,
+}
+
+/// Reads the lines of a message, the unknown members too.
+pub(in crate::dialect::pack) fn read<T: Target>(
+    lines: &[Line],
+    message: &Message<'_>,
+    rules: ReadRules<'_>,
+    target: &mut T,
+) -> Result<(), Problem> {
+    let level = Level { object: &message.body, message: Some(message), path: "" };
+    read_level(lines, &level, rules, target)
+}
+
+/// One object of the message; the outermost has the query, the fields and the path beside it.
+struct Level<'m, 'a> {
+    object: &'m Object<'a>,
+    message: Option<&'m Message<'a>>,
+    path: &'m str,
+}
+
+impl<'m, 'a> Level<'m, 'a> {
+    fn find(&self, line: &Line, usual: &[Place]) -> Option<Cow<'m, Value<'a>>> {
+        let names = std::iter::once(&line.name).chain(&line.aliases);
+        names.into_iter().find_map(|name| match self.message {
+            Some(message) => message.top(&line.place, name, usual),
+            None => self.object.value(name).map(Cow::Borrowed),
+        })
+    }
+}
+
+fn read_level<T: Target>(
+    lines: &[Line],
+    level: &Level<'_, '_>,
+    rules: ReadRules<'_>,
+    target: &mut T,
+) -> Result<(), Problem> {
+    for line in lines.iter().filter(|line| line.reads()) {
+        let found = level.find(line, rules.usual).map(|value| if line.list { first_item(value) } else { value });
+        let found = found.filter(|value| {
+            let empty = matches!(value.as_ref(), Value::String(text) if text.is_empty());
+            !value.is_null() && !(rules.empty_is_absent && empty)
+        });
+        read_line(line, found.as_deref(), level, rules, target)?;
+    }
+    keep_unknown(lines, level, rules, target);
+    Ok(())
+}
+
+/// The first item of a list; a value that is no list stands for itself.
+fn first_item<'m, 'a>(value: Cow<'m, Value<'a>>) -> Cow<'m, Value<'a>> {
+    match value {
+        Cow::Borrowed(Value::Array(items)) => {
+            items.first().map_or(Cow::Owned(Value::Null), Cow::Borrowed)
+        }
+        other => other,
+    }
+}
+
+fn read_line<T: Target>(
+    line: &Line,
+    found: Option<&Value<'_>>,
+    level: &Level<'_, '_>,
+    rules: ReadRules<'_>,
+    target: &mut T,
+) -> Result<(), Problem> {
+    let missing = || Problem::missing(error_name(line));
+    let Some(value) = found else {
+        return if line.required { Err(missing()) } else { Ok(()) };
+    };
+    match &line.what {
+        What::Value(value_line) => read_value(line, value_line, value, level, rules, target),
+        What::Constant { literal, checked } => {
+            if !checked || literal.is(value) {
+                return Ok(());
+            }
+            strict::<T>(line, "has a value that is not accepted")
+        }
+        What::Object(lines) => match value {
+            Value::Object(object) => {
+                let path = join(level.path, &line.name);
+                let inner = Level { object, message: None, path: &path };
+                read_level(lines, &inner, rules, target)
+            }
+            // Strings and lists stand where a server has nothing to say: ShopXO's "" and [].
+            _ if !T::STRICT && line.required => Err(missing()),
+            _ => strict::<T>(line, "must be an object"),
+        },
+        What::AllExtensions => read_all_extensions(value, target),
+        What::Extension { .. } => {
+            let raw = raw_of(line, value, level);
+            if let Some(extensions) = target.extensions() {
+                keep(extensions, rules.dialect, join(level.path, &line.name), value, raw);
+            }
+            Ok(())
+        }
+        What::Dropped | What::Template(_) => Ok(()),
+    }
+}
+
+fn strict<T: Target>(line: &Line, reason: &'static str) -> Result<(), Problem> {
+    if T::STRICT || line.required { Err(Problem::invalid(error_name(line), reason)) } else { Ok(()) }
+}
+
+/// What a problem calls a line: the model's field, else the wire's name.
+fn error_name(line: &Line) -> Cow<'static, str> {
+    match &line.what {
+        What::Value(value) => value.field().map(|field| Cow::Borrowed(field.name())),
+        _ => None,
+    }
+    .unwrap_or_else(|| Cow::Owned(line.name.to_string()))
+}
+
+fn read_value<T: Target>(
+    line: &Line,
+    value_line: &ValueLine,
+    value: &Value<'_>,
+    level: &Level<'_, '_>,
+    rules: ReadRules<'_>,
+    target: &mut T,
+) -> Result<(), Problem> {
+    let Some(field) = value_line.field() else { return Ok(()) };
+    let code = value_line.code_member.as_ref().and_then(|name| match level.message {
+        Some(message) => message.top(&line.place, name, rules.usual),
+        None => level.object.value(name).map(Cow::Borrowed),
+    });
+    let calling_code = code.as_deref().and_then(Value::as_text).filter(|code| !code.is_empty());
+    let reading = Reading { country: rules.country, calling_code, zone_minutes: rules.zone_minutes };
+    let given = match value_line.codec.read(value, reading) {
+        Ok(given) => given,
+        Err(reason) => return strict::<T>(line, reason),
+    };
+    if value_line.agrees {
+        let (Given::Text(text) | Given::Password(text, _)) = &given else { return Ok(()) };
+        let same = target.text(field).is_none_or(|known| known == text);
+        return if same { Ok(()) } else { strict::<T>(line, "differs from what it must repeat") };
+    }
+    let set = target.set(field, given).and_then(|()| {
+        value_line.sets.iter().try_for_each(|(field, name)| target.set(*field, Given::Text(Cow::Borrowed(name))))
+    });
+    match set {
+        Ok(()) => Ok(()),
+        Err(reason) => strict::<T>(line, reason),
+    }
+}
+
+fn read_all_extensions<T: Target>(value: &Value<'_>, target: &mut T) -> Result<(), Problem> {
+    let wrong = || {
+        let reason = "must hold an object for each dialect";
+        if T::STRICT { Err(Problem::invalid("extensions", reason)) } else { Ok(()) }
+    };
+    let Some(dialects) = value.as_object() else { return wrong() };
+    for dialect in dialects.iter() {
+        let Some(paths) = dialect.value.as_object() else { return wrong() };
+        for path in paths.iter() {
+            if let Some(extensions) = target.extensions() {
+                keep(extensions, &dialect.name, path.name.to_string(), &path.value, path.raw);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn keep_unknown<T: Target>(lines: &[Line], level: &Level<'_, '_>, rules: ReadRules<'_>, target: &mut T) {
+    if rules.keep_within.is_some_and(|within| within != level.path) {
+        return;
+    }
+    // A name with a dot would be taken for a place within an object, `user.apikey` say.
+    let unknown = |member: &&Member<'_>| {
+        !lines.iter().any(|line| line.is_named(&member.name)) && !member.name.contains('.')
+    };
+    for member in level.object.iter().filter(unknown) {
+        let path = join(level.path, &member.name);
+        let raw = member.raw;
+        if let Some(extensions) = target.extensions() {
+            keep(extensions, rules.dialect, path, &member.value, raw);
+        }
+    }
+}
+
+fn raw_of<'m>(line: &Line, value: &Value<'_>, level: &Level<'m, '_>) -> &'m str {
+    let member = level.object.iter().find(|member| line.is_named(&member.name));
+    member.filter(|member| member.value == *value).map_or("", |member| member.raw)
+}
+
+fn join(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}
+
+/// Keeps a member that the model does not name, exactly as it was read unless a secret stands within.
+fn keep(extensions: &mut Extensions, dialect: &str, path: String, value: &Value<'_>, raw: &str) {
+    if !raw.is_empty() && !holds_secret(value) {
+        return extensions.keep(dialect, path, raw);
+    }
+    let mut json = String::new();
+    without_secrets(value).write_json(&mut json);
+    extensions.keep(dialect, path, json);
+}
+
+fn holds_secret(value: &Value<'_>) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(holds_secret),
+        Value::Object(object) => {
+            object.iter().any(|member| Extensions::is_secret(&member.name) || holds_secret(&member.value))
+        }
+        _ => false,
+    }
+}
+
+fn without_secrets<'a>(value: &Value<'a>) -> Value<'a> {
+    match value {
+        Value::Array(items) => Value::Array(items.iter().map(without_secrets).collect()),
+        Value::Object(object) => {
+            let mut open = Object::default();
+            for member in object.iter().filter(|member| !Extensions::is_secret(&member.name)) {
+                open.push(Member { name: member.name.clone(), value: without_secrets(&member.value), raw: "" });
+            }
+            Value::Object(open)
+        }
+        other => other.clone(),
+    }
+}

@@ -1,0 +1,340 @@
+//! From the model into a message, line by line. Writing, never pasting: no value breaks out of its place.
+
+use http::header::HeaderName;
+
+use super::{Line, Piece, ValueLine, What};
+use crate::account::{Country, Problem};
+use crate::dialect::pack::codec::{CantWrite, Codec, Writing};
+use crate::dialect::pack::field::{Datum, Field};
+use crate::dialect::pack::literal::{Literal, Written};
+use crate::dialect::pack::message::Place;
+use crate::dialect::pack::source::Source;
+use crate::json::ObjectWriter;
+use crate::query::QueryWriter;
+
+/// How a pack's messages are written.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::dialect::pack) struct WriteRules<'a> {
+    pub dialect: &'static str,
+    /// Where a member without a named place goes.
+    pub usual: &'a Place,
+    pub country: Country,
+    pub zone_minutes: i32,
+    /// Unknown members go only within this path; `None` writes them where they were.
+    pub keep_within: Option<&'a str>,
+}
+
+/// What stands beside the body.
+#[derive(Debug, Default)]
+pub(in crate::dialect::pack) struct Outgoing {
+    pub query: QueryWriter,
+    pub headers: Vec<(HeaderName, String)>,
+    pub path: Vec<(Box<str>, String)>,
+    pub basic_user: Option<String>,
+    pub basic_password: Option<String>,
+}
+
+/// A form under way, and the path of the object that is being written.
+#[derive(Debug, Default)]
+pub(in crate::dialect::pack) struct FormWriter {
+    pub pairs: QueryWriter,
+    path: Vec<String>,
+}
+
+/// A body under way.
+#[derive(Debug)]
+pub(in crate::dialect::pack) enum BodyWriter<'o> {
+    Json(&'o mut ObjectWriter),
+    Form(&'o mut FormWriter),
+}
+
+impl BodyWriter<'_> {
+    fn value(&mut self, name: &str, written: &Written<'_>, list: bool) {
+        match (self, written) {
+            (Self::Json(object), Written::Text(text)) if list => _ = object.string_in_list(name, text),
+            (Self::Json(object), Written::Text(text)) => _ = object.string(name, text),
+            (Self::Json(object), Written::Raw(raw)) if list => _ = object.raw(name, &format!("[{raw}]")),
+            (Self::Json(object), Written::Raw(raw)) => _ = object.raw(name, raw),
+            (Self::Form(form), written) => {
+                let mut full = String::new();
+                for (depth, name) in form.path.iter().map(String::as_str).chain([name]).enumerate() {
+                    match depth {
+                        0 => full.push_str(name),
+                        _ => full.extend(["[", name, "]"]),
+                    }
+                }
+                form.pairs.pair(&full, written.plain());
+            }
+        }
+    }
+
+    fn object<R>(&mut self, name: &str, list: bool, write: impl FnOnce(&mut BodyWriter<'_>) -> R) -> Option<R> {
+        let mut result = None;
+        match self {
+            Self::Json(object) => {
+                let inner = |object: &mut ObjectWriter| result = Some(write(&mut BodyWriter::Json(object)));
+                if list { object.object_in_list(name, inner) } else { object.object(name, inner) };
+            }
+            Self::Form(form) => {
+                form.path.push(name.to_owned());
+                result = Some(write(&mut BodyWriter::Form(form)));
+                form.path.pop();
+            }
+        }
+        result
+    }
+}
+
+/// Writes the lines of a message, and this dialect's extensions at their places.
+pub(in crate::dialect::pack) fn write<'w, S: Source>(
+    lines: &'w [Line],
+    source: &'w S,
+    rules: WriteRules<'w>,
+    body: &mut BodyWriter<'_>,
+    outgoing: &'w mut Outgoing,
+) -> Result<(), Problem> {
+    let mut writer = Writer { source, rules, outgoing, outermost: true };
+    writer.level(lines, "", body)
+}
+
+struct Writer<'w, S> {
+    source: &'w S,
+    rules: WriteRules<'w>,
+    outgoing: &'w mut Outgoing,
+    outermost: bool,
+}
+
+impl<'w, S: Source> Writer<'w, S> {
+    fn level(&mut self, lines: &'w [Line], path: &str, body: &mut BodyWriter<'_>) -> Result<(), Problem> {
+        for line in lines.iter().filter(|line| line.writes()) {
+            self.line(line, path, body)?;
+        }
+        self.unknown(lines, path, body);
+        Ok(())
+    }
+
+    fn line(&mut self, line: &'w Line, path: &str, body: &mut BodyWriter<'_>) -> Result<(), Problem> {
+        let written = match &line.what {
+            What::Value(value) => self.value(line, value, path)?,
+            What::Constant { literal, .. } => Some(literal.written()),
+            What::Extension { default } => {
+                let extension = self.extension(path, &line.name);
+                extension.or_else(|| default.as_ref().map(Literal::written))
+            }
+            What::Template(pieces) => Some(Written::Text(self.template(pieces).into())),
+            What::Object(lines) => return self.object(line, lines, path, body),
+            What::AllExtensions => {
+                self.all_extensions(line, body);
+                return Ok(());
+            }
+            What::Dropped => None,
+        };
+        match written.or_else(|| line.absent.as_ref().map(Literal::written)) {
+            Some(written) => {
+                self.put(line, &written, body);
+                Ok(())
+            }
+            None if line.required && S::STRICT => Err(Problem::missing(line_name(line))),
+            None => Ok(()),
+        }
+    }
+
+    fn put(&mut self, line: &Line, written: &Written<'_>, body: &mut BodyWriter<'_>) {
+        let place = if line.place == Place::Usual { self.rules.usual } else { &line.place };
+        let text = || written.plain().to_owned();
+        if !self.outermost {
+            return body.value(&line.name, written, line.list);
+        }
+        match place {
+            Place::Usual | Place::Body => body.value(&line.name, written, line.list),
+            // Written where both ways of reading it look.
+            Place::Query | Place::Form => _ = self.outgoing.query.pair(&line.name, written.plain()),
+            Place::Header(name) => self.outgoing.headers.push((name.clone(), text())),
+            Place::Path => self.outgoing.path.push((line.name.clone(), text())),
+            Place::BasicUser => self.outgoing.basic_user = Some(text()),
+            Place::BasicPassword => self.outgoing.basic_password = Some(text()),
+        }
+    }
+
+    fn value(
+        &self,
+        line: &Line,
+        value: &'w ValueLine,
+        path: &str,
+    ) -> Result<Option<Written<'w>>, Problem> {
+        if value.extension && let Some(written) = self.extension(path, &line.name) {
+            return Ok(Some(written));
+        }
+        let writing = Writing {
+            country: self.rules.country,
+            password_form: self.source.password_form(),
+            zone_minutes: self.rules.zone_minutes,
+        };
+        let mut refused = None;
+        for datum in candidates(self.source, value) {
+            match value.codec.write(&datum, writing) {
+                Ok(written) => return Ok(Some(written)),
+                Err(cant) => refused = refused.or(Some((cant, field_of(&datum, value)))),
+            }
+        }
+        match refused {
+            Some((cant, field)) if S::STRICT => Err(problem_of(cant, field)),
+            _ => Ok(None),
+        }
+    }
+
+    fn extension(&self, path: &str, name: &str) -> Option<Written<'w>> {
+        let extensions = self.source.extensions()?;
+        let json = if path.is_empty() {
+            extensions.get(self.rules.dialect, name)
+        } else {
+            extensions.member(self.rules.dialect, path, name)
+        };
+        json.map(|json| Written::Raw(json.into()))
+    }
+
+    fn template(&self, pieces: &[Piece]) -> String {
+        let text = |piece: &Piece| match piece {
+            Piece::Text(text) => text.to_string(),
+            Piece::Field(field) => match self.source.get(*field) {
+                Some(Datum::Moment(moment)) => moment.seconds().to_string(),
+                Some(datum) => datum.to_text().into_owned(),
+                None => String::new(),
+            },
+        };
+        pieces.iter().map(text).collect()
+    }
+
+    fn object(
+        &mut self,
+        line: &'w Line,
+        lines: &'w [Line],
+        path: &str,
+        body: &mut BodyWriter<'_>,
+    ) -> Result<(), Problem> {
+        if !has_value(lines, self.source) && !self.has_extension_within(path, &line.name) {
+            if let Some(absent) = &line.absent {
+                body.value(&line.name, &absent.written(), false);
+                return Ok(());
+            }
+            // An object of constants is always there; one of values only with a value.
+            if lines.iter().any(is_bound) && !line.required {
+                return Ok(());
+            }
+        }
+        let path = if path.is_empty() { line.name.to_string() } else { format!("{path}.{}", line.name) };
+        let outermost = std::mem::replace(&mut self.outermost, false);
+        let result = body.object(&line.name, line.list, |body| self.level(lines, &path, body));
+        self.outermost = outermost;
+        result.unwrap_or(Ok(()))
+    }
+
+    fn has_extension_within(&self, path: &str, name: &str) -> bool {
+        let path = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+        let within = |place: &str| place.strip_prefix(&path).is_some_and(|rest| rest.starts_with('.'));
+        self.source.extensions().is_some_and(|all| all.of(self.rules.dialect).any(|one| within(&one.path)))
+    }
+
+    fn all_extensions(&self, line: &Line, body: &mut BodyWriter<'_>) {
+        let Some(extensions) = self.source.extensions().filter(|extensions| !extensions.is_empty()) else {
+            return;
+        };
+        body.object(&line.name, false, |body| {
+            for (dialect, group) in extensions.by_dialect() {
+                body.object(dialect, false, |body| {
+                    for extension in group {
+                        body.value(&extension.path, &Written::Raw(extension.json.as_str().into()), false);
+                    }
+                });
+            }
+        });
+    }
+
+    /// What came from this dialect and has no line goes back to where it was.
+    fn unknown(&self, lines: &[Line], path: &str, body: &mut BodyWriter<'_>) {
+        let Some(extensions) = self.source.extensions().filter(|extensions| !extensions.is_empty()) else {
+            return;
+        };
+        if self.rules.keep_within.is_some_and(|within| within != path) {
+            return;
+        }
+        let knows_all = lines.iter().any(|line| matches!(line.what, What::AllExtensions));
+        if knows_all {
+            return;
+        }
+        let mut written: Vec<&str> = Vec::new();
+        for extension in extensions.of(self.rules.dialect) {
+            let Some(name) = within(&extension.path, path) else { continue };
+            if !name.contains('.') && !lines.iter().any(|line| line.is_named(name)) && !written.contains(&name) {
+                written.push(name);
+                body.value(name, &Written::Raw(extension.json.as_str().into()), false);
+            }
+        }
+    }
+}
+
+fn within<'e>(place: &'e str, path: &str) -> Option<&'e str> {
+    if path.is_empty() { Some(place) } else { place.strip_prefix(path)?.strip_prefix('.') }
+}
+
+/// The values that a line may write, the likeliest first.
+fn candidates<'s, S: Source>(source: &'s S, value: &ValueLine) -> Vec<Datum<'s>> {
+    if matches!(value.codec, Codec::Identity(..)) {
+        return source.identities();
+    }
+    let fits = value.sets.iter().all(|(field, name)| {
+        source.get(*field).is_none_or(|datum| datum.to_text() == **name)
+    });
+    // What a backend's answer leaves open is filled on reading; what is known is written as it is.
+    if S::STRICT && !fits {
+        return Vec::new();
+    }
+    value.fields.iter().find_map(|field| source.get(*field)).into_iter().collect()
+}
+
+fn field_of(datum: &Datum<'_>, value: &ValueLine) -> Field {
+    match datum {
+        Datum::Phone(_) => Field::Phone,
+        Datum::Email(_) => Field::Email,
+        _ => match value.field() {
+            Some(Field::Identifier) | None => Field::Username,
+            Some(field) => field,
+        },
+    }
+}
+
+fn problem_of(cant: CantWrite, field: Field) -> Problem {
+    match cant {
+        CantWrite::NoForm => Problem::new(crate::account::ProblemCode::NotSupported).field(field.name()),
+        CantWrite::Value(reason) => Problem::invalid(field.name(), reason),
+    }
+}
+
+fn line_name(line: &Line) -> &'static str {
+    match &line.what {
+        What::Value(value) => value.field().map_or("", Field::name),
+        _ => "",
+    }
+}
+
+fn is_bound(line: &Line) -> bool {
+    matches!(line.what, What::Value(_) | What::Extension { .. })
+        || matches!(&line.what, What::Object(lines) if lines.iter().any(is_bound))
+}
+
+/// Whether any field that the lines write has a value of its own.
+fn has_value<S: Source>(lines: &[Line], source: &S) -> bool {
+    lines.iter().filter(|line| line.writes()).any(|line| match &line.what {
+        What::Value(value) => value.fields.iter().any(|field| {
+            !field.is_of_gateway() && !is_of_client(*field) && source.get(*field).is_some()
+        }),
+        What::Object(lines) => has_value(lines, source),
+        What::AllExtensions => source.extensions().is_some_and(|extensions| !extensions.is_empty()),
+        _ => false,
+    })
+}
+
+/// What is known of every caller says nothing about whether an object has something to say.
+fn is_of_client(field: Field) -> bool {
+    matches!(field, Field::ClientAppId | Field::GuardNonce | Field::GuardTime)
+}

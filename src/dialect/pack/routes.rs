@@ -1,0 +1,195 @@
+//! Which request is which: by method and path, or by a route's name in the query or behind a script.
+
+use std::borrow::Cow;
+
+use http::Method;
+
+use crate::query::Query;
+
+/// Where a request is addressed.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'a> {
+    /// Its method.
+    pub method: &'a Method,
+    /// Its path in normal form ([`crate::dialect::normalise_path`]).
+    pub path: &'a str,
+    /// Its query, as it was sent.
+    pub query: &'a str,
+    /// Whether nothing but this dialect is spoken where it came in, so that paths which it
+    /// shares with others are its own.
+    pub pinned: bool,
+}
+
+/// All routes of a dialect.
+#[derive(Debug, Default)]
+pub(super) struct Routes {
+    pub entries: Vec<Route>,
+    pub key: Option<KeyRule>,
+}
+
+/// One route.
+#[derive(Debug)]
+pub(super) struct Route {
+    pub methods: Vec<Method>,
+    pub address: Address,
+    /// How people write it, for findings and lists.
+    pub text: Box<str>,
+    /// The operations that it leads to, in the pack's order; none where it is only guarded.
+    pub operations: Vec<usize>,
+}
+
+/// How a route is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Address {
+    Path(Vec<Segment>),
+    /// By the name that the key rule finds.
+    Key(Box<str>),
+}
+
+/// One part of a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Segment {
+    Fixed(Box<str>),
+    Hole(Box<str>),
+}
+
+/// Where the name of a route stands, and how its spellings become one.
+#[derive(Debug)]
+pub(super) struct KeyRule {
+    pub places: Vec<KeyPlace>,
+    pub ignore_case: bool,
+    pub strip_suffixes: Vec<Box<str>>,
+    /// Method and path of requests to a backend, and the query member that holds the name.
+    pub method: Method,
+    pub path: Box<str>,
+    pub parameter: Box<str>,
+}
+
+/// One place for the name of a route.
+#[derive(Debug)]
+pub(super) struct KeyPlace {
+    /// The query member; `None` where the name is the path's tail.
+    pub query: Option<Box<str>>,
+    /// What the path ends with, or what the tail stands behind.
+    pub path: Box<str>,
+    /// What stands before the name, and says that it is one.
+    pub prefix: Option<Box<str>>,
+    /// Whether it counts only where nothing but this dialect is spoken.
+    pub pinned: bool,
+}
+
+/// What was found.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Found<'a> {
+    Route(usize, Vec<(Box<str>, Cow<'a, str>)>),
+    WrongMethod,
+    /// The request names two routes.
+    Ambiguous,
+    Foreign,
+}
+
+impl Routes {
+    pub fn find<'a>(&self, target: Target<'a>) -> Found<'a> {
+        let key = match self.key.as_ref().map(|rule| rule.name(target)) {
+            None | Some(Key::None) => None,
+            Some(Key::Twice) => return Found::Ambiguous,
+            Some(Key::Name(name)) => Some(name),
+        };
+        let mut wrong_method = false;
+        for (index, route) in self.entries.iter().enumerate() {
+            let holes = match (&route.address, &key) {
+                (Address::Path(segments), _) => matches(segments, target.path),
+                (Address::Key(name), Some(key)) => (**name == **key).then(Vec::new),
+                (Address::Key(_), None) => None,
+            };
+            let Some(holes) = holes else { continue };
+            if route.methods.contains(target.method) {
+                return Found::Route(index, holes);
+            }
+            wrong_method = true;
+        }
+        if wrong_method { Found::WrongMethod } else { Found::Foreign }
+    }
+}
+
+fn matches<'a>(segments: &[Segment], path: &'a str) -> Option<Vec<(Box<str>, Cow<'a, str>)>> {
+    let mut holes = Vec::new();
+    let mut parts = path.strip_prefix('/')?.split('/');
+    for segment in segments {
+        let part = parts.next()?;
+        match segment {
+            Segment::Fixed(text) if **text == *part => {}
+            Segment::Hole(name) if !part.is_empty() => holes.push((name.clone(), Cow::Borrowed(part))),
+            _ => return None,
+        }
+    }
+    parts.next().is_none().then_some(holes)
+}
+
+enum Key {
+    None,
+    Twice,
+    Name(String),
+}
+
+impl KeyRule {
+    fn name(&self, target: Target<'_>) -> Key {
+        let path = if self.ignore_case { target.path.to_ascii_lowercase() } else { target.path.to_owned() };
+        let mut found: Option<String> = None;
+        for place in self.places.iter().filter(|place| !place.pinned || target.pinned) {
+            let names = match &place.query {
+                Some(parameter) => match names_in_query(target.query, parameter) {
+                    Ok(names) if ends_with(&path, &place.path) => names,
+                    Ok(_) => Vec::new(),
+                    Err(()) => return Key::Twice,
+                },
+                None => tail(&path, &place.path).into_iter().collect(),
+            };
+            for name in names {
+                let Some(name) = self.normalise(&name, place.prefix.as_deref()) else { continue };
+                match &found {
+                    Some(known) if *known != name => return Key::Twice,
+                    _ => found = Some(name),
+                }
+            }
+        }
+        found.map_or(Key::None, Key::Name)
+    }
+
+    fn normalise(&self, name: &str, prefix: Option<&str>) -> Option<String> {
+        let name = if self.ignore_case { name.to_ascii_lowercase() } else { name.to_owned() };
+        let segments: Vec<&str> = name.split('/').filter(|segment| !segment.is_empty()).collect();
+        let mut name = segments.join("/");
+        for suffix in &self.strip_suffixes {
+            if let Some(stripped) = name.strip_suffix(&**suffix) {
+                name = stripped.to_owned();
+            }
+        }
+        match prefix {
+            Some(prefix) => name.strip_prefix(prefix).map(str::to_owned),
+            None => Some(name),
+        }
+        .filter(|name| !name.is_empty())
+    }
+}
+
+/// Whether the path is the script itself, in whatever directory it lies.
+fn ends_with(path: &str, script: &str) -> bool {
+    path.strip_suffix(script).is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
+}
+
+/// What stands behind the script's name.
+fn tail(path: &str, script: &str) -> Option<String> {
+    let start = path.find(script)?;
+    let before = path.get(..start)?;
+    let after = path.get(start + script.len()..)?;
+    ((before.is_empty() || before.ends_with('/')) && !after.is_empty()).then(|| after.to_owned())
+}
+
+/// The values of a query member; two that differ name two routes, and so does a query that can't be read.
+fn names_in_query(query: &str, parameter: &str) -> Result<Vec<String>, ()> {
+    let query = Query::parse(query).ok_or(())?;
+    let named = query.iter().filter(|pair| pair.name.eq_ignore_ascii_case(parameter));
+    let names: Vec<String> = named.map(|pair| pair.value.to_string()).collect();
+    if names.len() > 1 { Err(()) } else { Ok(names) }
+}

@@ -1,0 +1,292 @@
+//! Where values come from when a message is written: a call, a reply or a problem, and what
+//! surrounds it.
+
+use std::borrow::Cow;
+
+use super::field::{Datum, Field};
+use crate::account::{
+    Account, Call, Extensions, Identifier, PasswordForm, Problem, Reply, Secret, Session,
+};
+use crate::dialect::{Asked, Sending};
+use crate::sign::nonce;
+
+/// Gives a message's values.
+pub(super) trait Source {
+    /// Whether a value that has no form is an error; else it counts as absent.
+    const STRICT: bool;
+
+    fn get(&self, field: Field) -> Option<Datum<'_>>;
+
+    /// What the model does not name.
+    fn extensions(&self) -> Option<&Extensions>;
+
+    /// The names that the account goes by, those that the caller gave first.
+    fn identities(&self) -> Vec<Datum<'_>> {
+        Vec::new()
+    }
+
+    fn password_form(&self) -> PasswordForm {
+        PasswordForm::Plain
+    }
+}
+
+/// A call on its way to a backend.
+pub(super) struct CallSource<'a> {
+    pub call: &'a Call,
+    pub sending: &'a Sending<'a>,
+    /// What the call's `identifier` is, by its shape.
+    pub identifier: Option<Identifier>,
+}
+
+impl<'a> CallSource<'a> {
+    pub fn new(call: &'a Call, sending: &'a Sending<'a>) -> Self {
+        let classify = |text: &String| Identifier::classify(text, sending.default_country);
+        Self { call, sending, identifier: call.identifier.as_ref().map(classify) }
+    }
+}
+
+impl Source for CallSource<'_> {
+    const STRICT: bool = true;
+
+    fn get(&self, field: Field) -> Option<Datum<'_>> {
+        if let Some(datum) = of_call(self.call, field) {
+            return Some(datum);
+        }
+        match (field, &self.identifier) {
+            (Field::Phone, Some(Identifier::Phone(phone))) => Some(Datum::Phone(phone)),
+            (Field::Email, Some(Identifier::Email(email))) => Some(Datum::Email(email)),
+            (Field::Username, Some(Identifier::Username(name))) => Some(Datum::text(name)),
+            _ => of_sending(self.sending, field),
+        }
+    }
+
+    fn extensions(&self) -> Option<&Extensions> {
+        Some(&self.call.extensions)
+    }
+
+    fn identities(&self) -> Vec<Datum<'_>> {
+        [Field::Username, Field::Phone, Field::Email].into_iter().filter_map(|field| self.get(field)).collect()
+    }
+
+    fn password_form(&self) -> PasswordForm {
+        self.call.password_form
+    }
+}
+
+fn of_sending<'a>(sending: &Sending<'a>, field: Field) -> Option<Datum<'a>> {
+    let owned = |text: String| Some(Datum::Text(Cow::Owned(text)));
+    let header = |value: Option<&'a http::HeaderValue>| value?.to_str().ok().map(Datum::text);
+    match field {
+        Field::GatewayAppId => sending.app.map(|app| Datum::text(&app.id)),
+        Field::GatewayTime => Some(Datum::Moment(sending.now)),
+        Field::GatewayNonce => owned(nonce(sending.random)),
+        Field::GatewayUuid => owned(uuid::Builder::from_random_bytes(sending.random.to_le_bytes()).into_uuid().to_string()),
+        Field::GatewayRequestId => Some(Datum::text(sending.request_id)),
+        Field::GatewayIdempotencyKey => sending.idempotency_key.map(Datum::text),
+        Field::GatewayClientAddress => owned(sending.client_address?.to_string()),
+        Field::GatewayForwarded => {
+            let address = sending.client_address?;
+            owned(if address.is_ipv6() { format!("for=\"[{address}]\"") } else { format!("for={address}") })
+        }
+        Field::GatewayTraceparent => header(sending.traceparent),
+        Field::GatewayAcceptLanguage => header(sending.accept_language),
+        _ => None,
+    }
+}
+
+/// A reply on its way to a client.
+pub(super) struct ReplySource<'a> {
+    pub asked: &'a Asked<'a>,
+    pub reply: &'a Reply,
+    /// The success message of the operation.
+    pub message: &'a str,
+}
+
+impl Source for ReplySource<'_> {
+    const STRICT: bool = false;
+
+    fn get(&self, field: Field) -> Option<Datum<'_>> {
+        let seconds = |seconds: Option<u64>| seconds.and_then(|seconds| seconds.try_into().ok()).map(Datum::Integer);
+        match field {
+            Field::ReplyRegion => self.reply.region.as_deref().map(Datum::text),
+            Field::ReplyBaseUrl => self.reply.base_url.as_deref().map(Datum::text),
+            Field::ReplyChallenge => secret(self.reply.challenge.as_ref()),
+            Field::ReplyExpiresIn => seconds(self.reply.expires_in),
+            Field::ReplyResendIn => seconds(self.reply.resend_in),
+            Field::ReplyMessage => Some(Datum::text(self.message)),
+            _ => {
+                let session = || of_session(self.reply.session.as_ref()?, field);
+                let account = || of_account(self.reply.account.as_ref()?, field);
+                session().or_else(account).or_else(|| of_asked(self.asked, field))
+            }
+        }
+    }
+
+    fn extensions(&self) -> Option<&Extensions> {
+        self.reply.account.as_ref().map(|account| &account.extensions)
+    }
+}
+
+/// A problem on its way to a client, with the row that says how.
+pub(super) struct ProblemSource<'a> {
+    pub asked: &'a Asked<'a>,
+    pub problem: &'a Problem,
+    pub code: Option<(Cow<'a, str>, bool)>,
+    pub status: u16,
+    pub text: Cow<'a, str>,
+    pub wire_field: Option<&'a str>,
+}
+
+impl Source for ProblemSource<'_> {
+    const STRICT: bool = false;
+
+    fn get(&self, field: Field) -> Option<Datum<'_>> {
+        let problem = self.problem;
+        let number = |number: Option<u64>| number.and_then(|number| number.try_into().ok()).map(Datum::Integer);
+        match field {
+            Field::ProblemCode => Some(Datum::text(problem.code.name())),
+            Field::ProblemTitle => Some(Datum::text(problem.code.title())),
+            Field::ProblemDetail => Some(Datum::Text(Cow::Owned(problem.detail()))),
+            Field::ProblemField => problem.field.as_deref().map(Datum::text),
+            Field::ProblemWireField => self.wire_field.map(Datum::text),
+            Field::ProblemReason => problem.reason.as_deref().map(Datum::text),
+            Field::ProblemRetryAfter => number(problem.retry_after),
+            Field::ProblemAttemptsLeft => number(problem.attempts_left.map(u64::from)),
+            Field::ProblemRegion => problem.region.as_deref().map(Datum::text),
+            Field::ProblemBindToken => secret(problem.bind_token.as_ref()),
+            Field::ProblemOperation => problem.operation.map(|operation| Datum::text(operation.name())),
+            Field::RowCode => {
+                let (code, quoted) = self.code.as_ref()?;
+                match code.parse() {
+                    Ok(number) if !quoted => Some(Datum::Integer(number)),
+                    _ => Some(Datum::Text(Cow::Borrowed(code))),
+                }
+            }
+            Field::RowStatus => Some(Datum::Integer(self.status.into())),
+            Field::RowText => Some(Datum::text(&self.text)),
+            _ => of_asked(self.asked, field),
+        }
+    }
+
+    fn extensions(&self) -> Option<&Extensions> {
+        None
+    }
+}
+
+fn of_asked<'a>(asked: &Asked<'a>, field: Field) -> Option<Datum<'a>> {
+    match field {
+        Field::GatewayRegion => Some(Datum::text(asked.region)),
+        Field::GatewayTime => Some(Datum::Moment(asked.now)),
+        Field::GuardNonce => asked.signed.map(|signed| Datum::text(&signed.nonce)),
+        Field::GuardTime => asked.signed.map(|signed| Datum::Moment(signed.time)),
+        Field::ClientAppId => asked.signed.map(|signed| Datum::text(&signed.app_id)),
+        _ => of_call(asked.call?, field),
+    }
+}
+
+fn secret(secret: Option<&Secret>) -> Option<Datum<'_>> {
+    secret.map(|secret| Datum::text(secret.expose()))
+}
+
+fn of_session(session: &Session, field: Field) -> Option<Datum<'_>> {
+    let seconds = |seconds: Option<u64>| seconds.and_then(|seconds| seconds.try_into().ok()).map(Datum::Integer);
+    match field {
+        Field::SessionAccessToken => Some(Datum::text(session.access_token.expose())),
+        Field::SessionExpiresIn => seconds(session.expires_in),
+        Field::SessionRefreshToken => secret(session.refresh_token.as_ref()),
+        Field::SessionRefreshExpiresIn => seconds(session.refresh_expires_in),
+        _ => None,
+    }
+}
+
+fn of_account(account: &Account, field: Field) -> Option<Datum<'_>> {
+    match field {
+        Field::AccountId => account.id.as_deref().map(Datum::text),
+        Field::AccountUsername => account.username.as_deref().map(Datum::text),
+        Field::AccountPhone => account.phone.as_ref().map(Datum::Phone),
+        Field::AccountEmail => account.email.as_ref().map(Datum::Email),
+        Field::AccountNickname => account.nickname.as_deref().map(Datum::text),
+        Field::AccountAvatarUrl => account.avatar_url.as_deref().map(Datum::text),
+        Field::AccountGender => account.gender.map(|gender| Datum::text(gender.name())),
+        Field::AccountStatus => account.status.map(|status| Datum::text(status.name())),
+        Field::AccountCreatedAt => account.created_at.map(Datum::Moment),
+        Field::AccountUpdatedAt => account.updated_at.map(Datum::Moment),
+        Field::AccountLastLoginAt => account.last_login_at.map(Datum::Moment),
+        Field::AccountLastLoginIp => account.last_login_ip.as_deref().map(Datum::text),
+        Field::AccountLocale => account.locale.as_deref().map(Datum::text),
+        _ => None,
+    }
+}
+
+pub(super) fn of_call(call: &Call, field: Field) -> Option<Datum<'_>> {
+    match field {
+        Field::Username => call.username.as_deref().map(Datum::text),
+        Field::Phone => call.phone.as_ref().map(Datum::Phone),
+        Field::Email => call.email.as_ref().map(Datum::Email),
+        Field::Identifier => call.identifier.as_deref().map(Datum::text),
+        Field::Password => secret(call.password.as_ref()),
+        Field::NewPassword => secret(call.new_password.as_ref()),
+        Field::OldPassword => secret(call.old_password.as_ref()),
+        Field::PasswordForm => {
+            let any = call.password.as_ref().or(call.new_password.as_ref());
+            any.map(|_| Datum::text(call.password_form.name()))
+        }
+        Field::VerificationCode | Field::VerificationChallenge => of_verification(call, field),
+        Field::CaptchaKind
+        | Field::CaptchaAnswer
+        | Field::CaptchaTicket
+        | Field::CaptchaRandStr
+        | Field::CaptchaDevice => of_captcha(call, field),
+        Field::Channel => call.channel.map(|channel| Datum::text(channel.name())),
+        Field::Purpose => call.purpose.map(|purpose| Datum::text(purpose.name())),
+        Field::CodeLength => call.code_length.map(|length| Datum::Integer(length.into())),
+        Field::BindToken => secret(call.bind_token.as_ref()),
+        Field::Nickname => call.nickname.as_deref().map(Datum::text),
+        Field::AvatarUrl => call.avatar_url.as_deref().map(Datum::text),
+        Field::InviteCode => call.invite_code.as_deref().map(Datum::text),
+        Field::Reason => call.reason.as_deref().map(Datum::text),
+        Field::Token => secret(call.token.as_ref()),
+        Field::RefreshToken => secret(call.refresh_token.as_ref()),
+        Field::CountryCallingCode => call.country_calling_code.map(|code| Datum::Integer(code.into())),
+        Field::AccountOfPath => call.account_of_path.as_deref().map(Datum::text),
+        Field::ClientDialect => Some(Datum::text(call.client.dialect)).filter(|_| !call.client.dialect.is_empty()),
+        Field::ClientAppId => call.client.app_id.as_deref().map(Datum::text),
+        Field::ClientPlatform => call.client.platform.as_deref().map(Datum::text),
+        Field::ClientLocale => call.client.locale.as_deref().map(Datum::text),
+        Field::ClientDevice => call.client.device.as_deref().map(Datum::text),
+        _ => of_federated(call, field),
+    }
+}
+
+fn of_verification(call: &Call, field: Field) -> Option<Datum<'_>> {
+    let verification = call.verification.as_ref()?;
+    match field {
+        Field::VerificationCode => Some(Datum::text(verification.code.expose())),
+        _ => secret(verification.challenge.as_ref()),
+    }
+}
+
+fn of_captcha(call: &Call, field: Field) -> Option<Datum<'_>> {
+    let captcha = call.captcha.as_ref()?;
+    let text = match field {
+        Field::CaptchaKind => Some(captcha.kind.as_str()),
+        Field::CaptchaAnswer => captcha.answer.as_deref(),
+        Field::CaptchaTicket => captcha.ticket.as_deref(),
+        Field::CaptchaRandStr => captcha.rand_str.as_deref(),
+        _ => captcha.device.as_deref(),
+    };
+    text.map(Datum::text)
+}
+
+fn of_federated(call: &Call, field: Field) -> Option<Datum<'_>> {
+    let federated = call.federated.as_ref()?;
+    match field {
+        Field::FederatedProvider => Some(Datum::text(&federated.provider)),
+        Field::FederatedToken => secret(federated.token.as_ref()),
+        Field::FederatedCode => secret(federated.code.as_ref()),
+        Field::FederatedIv => federated.iv.as_deref().map(Datum::text),
+        Field::FederatedEncryptedData => secret(federated.encrypted_data.as_ref()),
+        Field::FederatedRebind => federated.rebind.map(Datum::Bool),
+        _ => None,
+    }
+}

@@ -1,0 +1,330 @@
+//! Where values go when a message is read: into a call, a reply or a problem.
+
+use super::field::{Field, Given, Kind};
+use crate::account::{
+    Account, AccountStatus, Call, Captcha, Channel, Extensions, Federated, Gender, Operation, PasswordForm,
+    Problem, Purpose, Reply, Secret, Session, Verification,
+};
+use crate::clock::Moment;
+
+/// Takes a message's values.
+pub(super) trait Target {
+    /// Whether a value that can't be read is an error; else it counts as absent.
+    const STRICT: bool;
+
+    /// Sets a field, or says for people why it does not take the value.
+    fn set(&mut self, field: Field, given: Given<'_>) -> Result<(), &'static str>;
+
+    /// Keeps what the model does not name.
+    fn extensions(&mut self) -> Option<&mut Extensions>;
+
+    /// What a text field holds already.
+    fn text(&self, _field: Field) -> Option<&str> {
+        None
+    }
+}
+
+const WRONG_NAME: &str = "is not one of the allowed values";
+const WRONG_KIND: &str = "has the wrong type";
+
+/// A client's request under way.
+pub(super) struct CallTarget {
+    pub call: Call,
+    /// The form of the passwords read so far.
+    pub form: Option<PasswordForm>,
+    pub app_id: Option<String>,
+    pub nonce: Option<String>,
+    pub time: Option<Moment>,
+    /// A purpose that the dialect has and the model has not.
+    pub other_purpose: bool,
+}
+
+impl CallTarget {
+    pub fn new(operation: Operation) -> Self {
+        Self { call: Call::new(operation), form: None, app_id: None, nonce: None, time: None, other_purpose: false }
+    }
+
+    /// Whether a field has been set.
+    pub fn has(&self, field: Field) -> bool {
+        match field {
+            Field::Purpose => self.call.purpose.is_some() || self.other_purpose,
+            Field::ClientAppId => self.app_id.is_some(),
+            Field::GuardNonce => self.nonce.is_some(),
+            Field::GuardTime => self.time.is_some(),
+            _ => super::source::of_call(&self.call, field).is_some(),
+        }
+    }
+
+    /// Forgets an identity that another one beats.
+    pub fn clear(&mut self, field: Field) {
+        match field {
+            Field::Username => self.call.username = None,
+            Field::Phone => self.call.phone = None,
+            Field::Email => self.call.email = None,
+            Field::Identifier => self.call.identifier = None,
+            Field::OldPassword => self.call.old_password = None,
+            Field::VerificationCode => self.call.verification = None,
+            _ => {}
+        }
+    }
+
+    fn set_password(&mut self, field: Field, text: String, form: PasswordForm) -> Result<(), &'static str> {
+        // One call has one form: two passwords of two forms would get mixed up on the other side.
+        if self.form.is_some_and(|known| known != form) {
+            return Err(Problem::WRONG_FORM);
+        }
+        self.form = Some(form);
+        self.call.password_form = form;
+        let secret = Some(Secret::new(text));
+        match field {
+            Field::Password => self.call.password = secret,
+            Field::NewPassword => self.call.new_password = secret,
+            _ => self.call.old_password = secret,
+        }
+        Ok(())
+    }
+
+    fn set_text(&mut self, field: Field, text: String) -> Result<(), &'static str> {
+        let call = &mut self.call;
+        match field {
+            Field::Username => call.username = Some(text),
+            Field::Identifier => call.identifier = Some(text),
+            Field::PasswordForm => call.password_form = PasswordForm::from_name(&text).ok_or(WRONG_NAME)?,
+            Field::VerificationCode => call.verification.get_or_insert_with(Verification::default).code = text.into(),
+            Field::VerificationChallenge => {
+                call.verification.get_or_insert_with(Verification::default).challenge = Some(text.into());
+            }
+            Field::Channel => call.channel = Some(Channel::from_name(&text).ok_or(WRONG_NAME)?),
+            Field::Purpose if text == "other" => self.other_purpose = true,
+            Field::Purpose => call.purpose = Some(Purpose::from_name(&text).ok_or(WRONG_NAME)?),
+            Field::BindToken => call.bind_token = Some(text.into()),
+            Field::Nickname => call.nickname = Some(text),
+            Field::AvatarUrl => call.avatar_url = Some(text),
+            Field::InviteCode => call.invite_code = Some(text),
+            Field::Reason => call.reason = Some(text),
+            Field::Token => call.token = Some(text.into()),
+            Field::RefreshToken => call.refresh_token = Some(text.into()),
+            Field::AccountOfPath => call.account_of_path = Some(text),
+            // Which app it is is known when the signature holds; until then it is what it says.
+            Field::ClientAppId => self.app_id = Some(text),
+            Field::ClientPlatform => call.client.platform = Some(text.to_lowercase()),
+            Field::ClientLocale => call.client.locale = Some(text),
+            Field::ClientDevice => call.client.device = Some(text),
+            Field::GuardNonce => self.nonce = Some(text),
+            _ => return set_nested(call, field, text),
+        }
+        Ok(())
+    }
+}
+
+fn set_nested(call: &mut Call, field: Field, text: String) -> Result<(), &'static str> {
+    match field {
+        Field::CaptchaKind => captcha(call).kind = text,
+        Field::CaptchaAnswer => captcha(call).answer = Some(text),
+        Field::CaptchaTicket => captcha(call).ticket = Some(text),
+        Field::CaptchaRandStr => captcha(call).rand_str = Some(text),
+        Field::CaptchaDevice => captcha(call).device = Some(text),
+        Field::FederatedProvider => federated(call).provider = text,
+        Field::FederatedToken => federated(call).token = Some(text.into()),
+        Field::FederatedCode => federated(call).code = Some(text.into()),
+        Field::FederatedIv => federated(call).iv = Some(text),
+        Field::FederatedEncryptedData => federated(call).encrypted_data = Some(text.into()),
+        _ => return Err(WRONG_KIND),
+    }
+    Ok(())
+}
+
+fn captcha(call: &mut Call) -> &mut Captcha {
+    call.captcha.get_or_insert_with(Captcha::default)
+}
+
+fn federated(call: &mut Call) -> &mut Federated {
+    call.federated.get_or_insert_with(Federated::default)
+}
+
+impl Target for CallTarget {
+    const STRICT: bool = true;
+
+    fn set(&mut self, field: Field, given: Given<'_>) -> Result<(), &'static str> {
+        match (field, given) {
+            (Field::Password | Field::NewPassword | Field::OldPassword, Given::Password(text, form)) => {
+                self.set_password(field, text.into_owned(), form)
+            }
+            // A member that takes any of an account's names, and holds a phone.
+            (Field::Phone | Field::Identifier, Given::Phone(phone)) => {
+                self.call.phone = Some(phone);
+                Ok(())
+            }
+            (Field::Email, Given::Email(email)) => {
+                self.call.email = Some(email);
+                Ok(())
+            }
+            (Field::GuardTime, Given::Moment(moment)) => {
+                self.time = Some(moment);
+                Ok(())
+            }
+            (Field::CodeLength, Given::Integer(length)) => {
+                self.call.code_length = Some(length.try_into().map_err(|_| WRONG_KIND)?);
+                Ok(())
+            }
+            (Field::CountryCallingCode, Given::Integer(code)) => {
+                self.call.country_calling_code = Some(code.try_into().map_err(|_| WRONG_KIND)?);
+                Ok(())
+            }
+            (Field::FederatedRebind, Given::Bool(rebind)) => {
+                federated(&mut self.call).rebind = Some(rebind);
+                Ok(())
+            }
+            (field, Given::Text(text)) => self.set_text(field, text.into_owned()),
+            _ => Err(WRONG_KIND),
+        }
+    }
+
+    fn extensions(&mut self) -> Option<&mut Extensions> {
+        Some(&mut self.call.extensions)
+    }
+
+    fn text(&self, field: Field) -> Option<&str> {
+        match field {
+            Field::NewPassword => self.call.new_password.as_ref().map(Secret::expose),
+            Field::Password => self.call.password.as_ref().map(Secret::expose),
+            _ => None,
+        }
+    }
+}
+
+/// A backend's good answer under way.
+#[derive(Default)]
+pub(super) struct ReplyTarget {
+    pub reply: Reply,
+    /// Whether the operation is about an account, so that unknown members are the account's.
+    pub keeps: bool,
+}
+
+impl ReplyTarget {
+    fn account(&mut self) -> &mut Account {
+        self.reply.account.get_or_insert_with(Account::default)
+    }
+
+    fn session(&mut self) -> &mut Session {
+        self.reply.session.get_or_insert_with(|| Session {
+            access_token: Secret::default(),
+            expires_in: None,
+            refresh_token: None,
+            refresh_expires_in: None,
+        })
+    }
+
+    /// What was read; a session without a token is none.
+    pub fn into_reply(self) -> Reply {
+        let mut reply = self.reply;
+        reply.session = reply.session.filter(|session| !session.access_token.is_empty());
+        reply
+    }
+
+    fn set_integer(&mut self, field: Field, number: i64) -> Result<(), &'static str> {
+        let seconds = Some(number.try_into().map_err(|_| WRONG_KIND)?);
+        match field {
+            Field::SessionExpiresIn => self.session().expires_in = seconds,
+            Field::SessionRefreshExpiresIn => self.session().refresh_expires_in = seconds,
+            Field::ReplyExpiresIn => self.reply.expires_in = seconds,
+            Field::ReplyResendIn => self.reply.resend_in = seconds,
+            _ => return Err(WRONG_KIND),
+        }
+        Ok(())
+    }
+
+    fn set_text(&mut self, field: Field, text: String) -> Result<(), &'static str> {
+        match field {
+            Field::AccountId => self.account().id = Some(text),
+            Field::AccountUsername => self.account().username = Some(text),
+            Field::AccountNickname => self.account().nickname = Some(text),
+            Field::AccountAvatarUrl => self.account().avatar_url = Some(text),
+            Field::AccountGender => self.account().gender = Some(Gender::from_name(&text).ok_or(WRONG_NAME)?),
+            Field::AccountStatus => self.account().status = Some(AccountStatus::from_name(&text).ok_or(WRONG_NAME)?),
+            Field::AccountLastLoginIp => self.account().last_login_ip = Some(text),
+            Field::AccountLocale => self.account().locale = Some(text),
+            Field::SessionAccessToken => self.session().access_token = text.into(),
+            Field::SessionRefreshToken => self.session().refresh_token = Some(text.into()),
+            Field::ReplyRegion => self.reply.region = Some(text),
+            Field::ReplyBaseUrl => self.reply.base_url = Some(text),
+            Field::ReplyChallenge => self.reply.challenge = Some(text.into()),
+            Field::ReplyMessage => {}
+            _ => return Err(WRONG_KIND),
+        }
+        Ok(())
+    }
+}
+
+impl Target for ReplyTarget {
+    const STRICT: bool = false;
+
+    fn set(&mut self, field: Field, given: Given<'_>) -> Result<(), &'static str> {
+        match (field, given) {
+            (Field::AccountPhone, Given::Phone(phone)) => self.account().phone = Some(phone),
+            (Field::AccountEmail, Given::Email(email)) => self.account().email = Some(email),
+            (Field::AccountCreatedAt, Given::Moment(moment)) => self.account().created_at = Some(moment),
+            (Field::AccountUpdatedAt, Given::Moment(moment)) => self.account().updated_at = Some(moment),
+            (Field::AccountLastLoginAt, Given::Moment(moment)) => self.account().last_login_at = Some(moment),
+            (field, Given::Integer(number)) => return self.set_integer(field, number),
+            (field, Given::Text(text)) => match (field.kind(), text.parse()) {
+                (Kind::Integer, Ok(number)) => return self.set_integer(field, number),
+                _ => return self.set_text(field, text.into_owned()),
+            },
+            _ => return Err(WRONG_KIND),
+        }
+        Ok(())
+    }
+
+    fn extensions(&mut self) -> Option<&mut Extensions> {
+        self.keeps.then(|| &mut self.account().extensions)
+    }
+}
+
+/// A backend's bad answer under way.
+#[derive(Default)]
+pub(super) struct ProblemTarget {
+    pub code: Option<String>,
+    pub text: Option<String>,
+    pub named: Option<crate::account::ProblemCode>,
+    pub wire_field: Option<String>,
+    pub field: Option<String>,
+    pub reason: Option<String>,
+    pub retry_after: Option<u64>,
+    pub attempts_left: Option<u32>,
+    pub region: Option<String>,
+    pub bind_token: Option<Secret>,
+    pub operation: Option<Operation>,
+}
+
+impl Target for ProblemTarget {
+    const STRICT: bool = false;
+
+    fn set(&mut self, field: Field, given: Given<'_>) -> Result<(), &'static str> {
+        let text = match given {
+            Given::Text(text) => text.into_owned(),
+            Given::Integer(number) => number.to_string(),
+            _ => return Err(WRONG_KIND),
+        };
+        let number = || text.parse().ok();
+        match field {
+            Field::RowCode => self.code = Some(text),
+            Field::RowText => self.text = Some(text),
+            Field::ProblemCode => self.named = crate::account::ProblemCode::from_name(&text),
+            Field::ProblemWireField => self.wire_field = Some(text),
+            Field::ProblemField => self.field = Some(text),
+            Field::ProblemReason => self.reason = Some(text),
+            Field::ProblemRetryAfter => self.retry_after = number(),
+            Field::ProblemAttemptsLeft => self.attempts_left = number().and_then(|left| left.try_into().ok()),
+            Field::ProblemRegion => self.region = Some(text),
+            Field::ProblemBindToken => self.bind_token = Some(text.into()),
+            Field::ProblemOperation => self.operation = Operation::from_name(&text),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn extensions(&mut self) -> Option<&mut Extensions> {
+        None
+    }
+}
