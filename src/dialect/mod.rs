@@ -19,9 +19,9 @@ use crate::query;
 
 pub use crate::sign::Signed;
 pub use built_in::{BUILT_IN, CANONICAL};
-pub use set::Dialects;
 pub use language::Language;
 pub use pack::{Pack, Target};
+pub use set::Dialects;
 
 /// What a dialect says of a request whose head it sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

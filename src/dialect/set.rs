@@ -58,7 +58,11 @@ impl Dialects {
             let text = match fs::read_to_string(&path) {
                 Ok(text) => text,
                 Err(error) => {
-                    findings.push(unreadable(&file, &format!("can't read it: {error}"), "make it a readable UTF-8 file"));
+                    findings.push(unreadable(
+                        &file,
+                        &format!("can't read it: {error}"),
+                        "make it a readable UTF-8 file",
+                    ));
                     continue;
                 }
             };
@@ -68,7 +72,11 @@ impl Dialects {
                     let name = pack.name();
                     if let Some(other) = names.insert(name, file.clone()) {
                         let message = format!("the dialect {name:?} is in {other} already");
-                        findings.push(unreadable(&file, &message, "give one of them another `name`, or remove it"));
+                        findings.push(unreadable(
+                            &file,
+                            &message,
+                            "give one of them another `name`, or remove it",
+                        ));
                     }
                     all.add(Source { file: file.into(), text: text.into(), pack: Arc::new(pack) });
                 }
@@ -100,7 +108,9 @@ impl Dialects {
         name: &str,
         settings: &BTreeMap<String, String>,
     ) -> Result<Option<Arc<Pack>>, Vec<Finding>> {
-        let Some(source) = self.packs.iter().find(|source| source.pack.name() == name) else { return Ok(None) };
+        let Some(source) = self.packs.iter().find(|source| source.pack.name() == name) else {
+            return Ok(None);
+        };
         if settings.is_empty() {
             return Ok(Some(source.pack.clone()));
         }
@@ -118,7 +128,11 @@ impl Dialects {
 fn files(directory: &Path) -> Result<Vec<std::path::PathBuf>, Finding> {
     let name = directory.display().to_string();
     let entries = fs::read_dir(directory).map_err(|error| {
-        unreadable(&name, &format!("can't read `dialects_dir`: {error}"), "name a directory of packs, or take the key out")
+        unreadable(
+            &name,
+            &format!("can't read `dialects_dir`: {error}"),
+            "name a directory of packs, or take the key out",
+        )
     })?;
     let is_pack = |path: &std::path::PathBuf| path.extension().is_some_and(|extension| extension == "toml");
     let mut files: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_pack).collect();

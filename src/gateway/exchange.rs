@@ -205,10 +205,11 @@ impl Exchange<'_> {
         mut reply: Reply,
         record: &mut CallRecord,
     ) -> Result<Reply, Problem> {
-        let needed =
-            self.gateway.dialects.iter().any(|dialect| {
-                dialect.name() == call.client.dialect && dialect.habits().needs_session && call.operation.opens_session()
-            });
+        let needed = self.gateway.dialects.iter().any(|dialect| {
+            dialect.name() == call.client.dialect
+                && dialect.habits().needs_session
+                && call.operation.opens_session()
+        });
         let password = call.password.as_ref().or(call.new_password.as_ref());
         let (true, None, Some(password)) = (needed, &reply.session, password) else {
             return Ok(reply);

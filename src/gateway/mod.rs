@@ -211,7 +211,9 @@ impl Gateway {
     fn dialect(&self, index: usize) -> &dyn Dialect {
         match self.dialects.get(index) {
             Some(dialect) => &**dialect,
-            None => unreachable!("indices come from `Routes` and `build`, which took them from this very list"),
+            None => {
+                unreachable!("indices come from `Routes` and `build`, which took them from this very list")
+            }
         }
     }
 

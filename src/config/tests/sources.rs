@@ -131,7 +131,12 @@ fn secrets_come_from_the_environment_a_file_or_the_text() {
 #[test]
 fn the_dialects_that_a_config_may_name_are_those_that_are_built_in() {
     let built_in = crate::dialect::Dialects::built_in();
-    let built_in: Vec<_> = built_in.iter().map(|dialect| (crate::dialect::Dialect::name(&**dialect), crate::dialect::Dialect::signs(&**dialect))).collect();
+    let built_in: Vec<_> = built_in
+        .iter()
+        .map(|dialect| {
+            (crate::dialect::Dialect::name(&**dialect), crate::dialect::Dialect::signs(&**dialect))
+        })
+        .collect();
     let named: Vec<_> = DIALECTS.iter().map(|dialect| (dialect.name, dialect.signs)).collect();
     assert_eq!(named, built_in);
 }

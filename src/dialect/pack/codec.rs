@@ -96,7 +96,11 @@ pub(super) enum Codec {
     Text(TextRule),
     /// A text or an integer, as what is written says: a code that is a number here and a word there.
     AsIs,
-    Integer { number: Number, least: i64, most: i64 },
+    Integer {
+        number: Number,
+        least: i64,
+        most: i64,
+    },
     /// `true`, or the literals for true and false.
     Bool(Option<(Literal, Literal)>),
     Phone(PhoneForm),
@@ -113,7 +117,11 @@ pub(super) enum Codec {
     Prefixed(Box<str>),
     Base64,
     /// A phone or e-mail with its middle hidden; written only.
-    Masked { first: usize, last: usize, hidden: Box<str> },
+    Masked {
+        first: usize,
+        last: usize,
+        hidden: Box<str>,
+    },
     /// The lower-case hexadecimal MD5 of a text; written only.
     Md5,
     /// A UUID (version 5) made from a text; written only.

@@ -10,8 +10,8 @@ mod values;
 
 use std::collections::BTreeMap;
 
-use super::plan::{Plan, Requests, TokenPlace, TokenPlan};
 use super::message::{BodyForm, BodyRules, Place as WirePlace};
+use super::plan::{Plan, Requests, TokenPlace, TokenPlan};
 use super::{Example, Pack};
 use crate::account::Operation;
 use crate::config::Finding;
@@ -71,10 +71,14 @@ impl Pack {
 }
 
 fn read<'a>(table: &mut Table<'a>, settings: &BTreeMap<String, String>) -> Option<Pack> {
-    let format = table.need("format", |node| match node.value().as_integer().and_then(|number| number.as_str().parse().ok()) {
-        Some(FORMAT) => Some(FORMAT),
-        Some(_) => node.fail("unknown format of packs", format!("this version reads `format = {FORMAT}`")),
-        None => node.wrong_type("a number", "write `format = 1`"),
+    let format = table.need("format", |node| {
+        match node.value().as_integer().and_then(|number| number.as_str().parse().ok()) {
+            Some(FORMAT) => Some(FORMAT),
+            Some(_) => {
+                node.fail("unknown format of packs", format!("this version reads `format = {FORMAT}`"))
+            }
+            None => node.wrong_type("a number", "write `format = 1`"),
+        }
     });
     let identity = table.need("dialect", |node| node.table("[dialect]", read_dialect)).flatten();
     let chosen = table
@@ -90,18 +94,24 @@ fn read<'a>(table: &mut Table<'a>, settings: &BTreeMap<String, String>) -> Optio
         numbers_as_text,
         languages: identity.languages.clone(),
     };
-    let requests = table.read("requests", |node| node.table("[requests]", |table| read_requests(table, &context))).unwrap_or_else(usual_requests);
+    let requests = table
+        .read("requests", |node| node.table("[requests]", |table| read_requests(table, &context)))
+        .unwrap_or_else(usual_requests);
     let token = table.read("token", |node| node.table("[token]", read_token)).unwrap_or_default();
-    let (routes, guarded) = table
-        .read("routes", |node| node.table("[routes]", routes::read))
-        .unwrap_or_default();
-    let answers = table.need("answers", |node| node.table("[answers]", |table| answers::read(table, &context)));
+    let (routes, guarded) =
+        table.read("routes", |node| node.table("[routes]", routes::read)).unwrap_or_default();
+    let answers =
+        table.need("answers", |node| node.table("[answers]", |table| answers::read(table, &context)));
     let operations = table.need("operations", |node| {
-        node.table("[operations]", |table| operations::read(table, &context, answers.as_ref(), identity.signs, routes))
+        node.table("[operations]", |table| {
+            operations::read(table, &context, answers.as_ref(), identity.signs, routes)
+        })
     });
     let lacks = table.read("lacks", |node| node.table("[lacks]", read_lacks)).unwrap_or_default();
-    let problems = table.need("problems", |node| node.table("[problems]", |table| problems::read(table, &context)));
-    let examples = table.read("example", |node| node.list(|item| item.table("[[example]]", read_example).flatten()));
+    let problems =
+        table.need("problems", |node| node.table("[problems]", |table| problems::read(table, &context)));
+    let examples =
+        table.read("example", |node| node.list(|item| item.table("[[example]]", read_example).flatten()));
     context.groups.note_unused(table.reader);
     context.chosen.note_unused(table.reader);
     let (operations, mut routes) = operations?;
@@ -144,7 +154,8 @@ fn read_dialect(table: &mut Table<'_>) -> Option<Identity> {
     let sources = table.need("sources", |node| node.list(Node::text));
     let languages = table.need("languages", |node| node.list(values::language)).unwrap_or_default();
     let zone_minutes = table.read("time_zone", values::time_zone).unwrap_or(0);
-    let signs = table.read("signature", |node| node.choice(&[("coolkit", true), ("none", false)])).unwrap_or(false);
+    let signs =
+        table.read("signature", |node| node.choice(&[("coolkit", true), ("none", false)])).unwrap_or(false);
     let numbers_as_text = table.read("numbers_as_text", Node::boolean).unwrap_or(false);
     let habits = Habits {
         needs_session: table.read("needs_session", Node::boolean).unwrap_or(false),
@@ -154,7 +165,9 @@ fn read_dialect(table: &mut Table<'_>) -> Option<Identity> {
         carries_challenge: table
             .read("challenge", |node| node.choice(&[("carried", true), ("none", false)]))
             .unwrap_or(false),
-        challenge_names_destination: table.read("challenge_names_destination", Node::boolean).unwrap_or(false),
+        challenge_names_destination: table
+            .read("challenge_names_destination", Node::boolean)
+            .unwrap_or(false),
         gateway_tokens: table
             .read("tokens", |node| node.choice(&[("issued by the gateway", true), ("passed on", false)]))
             .unwrap_or(false),
@@ -202,9 +215,7 @@ fn usual_requests() -> Requests {
 fn read_requests(table: &mut Table<'_>, context: &Context<'_>) -> Requests {
     let usual = usual_requests();
     let forms = table.read("body", values::body_forms).unwrap_or(usual.body.forms);
-    let any_content_type = table
-        .read("content_type_checked", Node::boolean)
-        .is_some_and(|checked| !checked);
+    let any_content_type = table.read("content_type_checked", Node::boolean).is_some_and(|checked| !checked);
     let form = forms.first() == Some(&BodyForm::Form);
     let default_type = if form { "application/x-www-form-urlencoded" } else { "application/json" };
     let content_type = table.read("content_type", Node::text).unwrap_or(default_type).into();
@@ -216,7 +227,9 @@ fn read_requests(table: &mut Table<'_>, context: &Context<'_>) -> Requests {
         empty_is_absent: table.read("empty_is_absent", Node::boolean).unwrap_or(false),
         usual: places.unwrap_or(usual.usual),
         keep_within: table.read("keep_within", Node::text).map(Into::into),
-        always: table.read("always", |node| node.table("[requests.always]", |table| lines::read(table, context))).unwrap_or_default(),
+        always: table
+            .read("always", |node| node.table("[requests.always]", |table| lines::read(table, context)))
+            .unwrap_or_default(),
     }
 }
 
@@ -243,7 +256,12 @@ fn read_example(table: &mut Table<'_>) -> Option<Example> {
     let name = table.need("name", Node::text);
     Some(Example {
         request: text(table, "request"),
-        headers: table.read("headers", |node| node.list(Node::text)).unwrap_or_default().into_iter().map(str::to_owned).collect(),
+        headers: table
+            .read("headers", |node| node.list(Node::text))
+            .unwrap_or_default()
+            .into_iter()
+            .map(str::to_owned)
+            .collect(),
         body: text(table, "body"),
         operation: text(table, "operation"),
         status: table.read("status", values::status),

@@ -59,9 +59,14 @@ pub(super) enum Direction {
 pub(super) enum What {
     Value(Box<ValueLine>),
     /// Always the same when written; when read, another value is an error if `checked`.
-    Constant { literal: Literal, checked: bool },
+    Constant {
+        literal: Literal,
+        checked: bool,
+    },
     /// A member of this dialect only, at its place in the order.
-    Extension { default: Option<Literal> },
+    Extension {
+        default: Option<Literal>,
+    },
     /// `{dialect: {path: value}}`: everything that the model does not name.
     AllExtensions,
     /// Read and forgotten, never written.

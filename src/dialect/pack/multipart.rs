@@ -83,7 +83,9 @@ mod tests {
 
     #[test]
     fn a_broken_form_is_told() {
-        for body in ["", "--X", "--X\r\n", "--Y\r\n\r\n--Y--", "--X\r\nContent-Disposition: x; name=\"a\"\r\n\r\nb"] {
+        for body in
+            ["", "--X", "--X\r\n", "--Y\r\n\r\n--Y--", "--X\r\nContent-Disposition: x; name=\"a\"\r\n\r\nb"]
+        {
             assert!(read_text(body).is_err(), "{body:?}");
         }
     }

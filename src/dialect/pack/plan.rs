@@ -2,8 +2,8 @@
 
 use http::header::HeaderName;
 
-use super::literal::Literal;
 use super::field::Field;
+use super::literal::Literal;
 use super::members::Line;
 use super::message::{BodyRules, Message, Place};
 use super::problems::Problems;
@@ -227,5 +227,6 @@ impl Test {
 }
 
 fn descend<'v, 'a>(value: &'v Value<'a>, path: &[Box<str>]) -> Option<&'v Value<'a>> {
-    path.iter().try_fold(value, |value, name| value.as_object().and_then(|object: &Object<'a>| object.value(name)))
+    path.iter()
+        .try_fold(value, |value, name| value.as_object().and_then(|object: &Object<'a>| object.value(name)))
 }

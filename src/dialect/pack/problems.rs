@@ -98,7 +98,8 @@ impl Row {
             _ => true,
         };
         let holes = self.code.iter().flat_map(|(code, _)| code.holes());
-        let texts = self.text.0.iter().flat_map(|(_, text)| text.holes()).filter(|hole| *hole == "attempts_left");
+        let texts =
+            self.text.0.iter().flat_map(|(_, text)| text.holes()).filter(|hole| *hole == "attempts_left");
         self.writes && code && on && field && reason && holes.chain(texts).all(known)
     }
 
@@ -133,25 +134,45 @@ impl Problems {
     }
 
     /// Fills a text's holes with what is known of the problem.
-    pub fn fill(&self, template: &Template, asked: &Asked<'_>, problem: &Problem, plan: Option<&OperationPlan>, language: Language) -> String {
-        template.fill(|hole| match hole {
-            "field" => problem.field.as_deref().map_or("".into(), |field| wire_name(field, plan)),
-            "FIELD" => problem.field.as_deref().map_or("".into(), |field| Cow::Owned(upper_snake(&wire_name(field, plan)))),
-            "label" => problem.field.as_deref().map_or("".into(), |field| self.label(field, plan, language)),
-            "reason" => Cow::Owned(reason(problem, language).to_owned()),
-            "retry_after" => Cow::Owned(problem.retry_after.unwrap_or(60).to_string()),
-            "attempts_left" => problem.attempts_left.map_or("".into(), |left| Cow::Owned(left.to_string())),
-            "operation" => problem.operation.or(asked.operation).map_or("this", Operation::name).into(),
-            "problem" => problem.code.name().into(),
-            "title" => problem.code.title().into(),
-            "identifier" => Cow::Owned(asked.call.map(identifier).unwrap_or_default()),
-            _ => "".into(),
-        })
-        .trim()
-        .to_owned()
+    pub fn fill(
+        &self,
+        template: &Template,
+        asked: &Asked<'_>,
+        problem: &Problem,
+        plan: Option<&OperationPlan>,
+        language: Language,
+    ) -> String {
+        template
+            .fill(|hole| match hole {
+                "field" => problem.field.as_deref().map_or("".into(), |field| wire_name(field, plan)),
+                "FIELD" => problem
+                    .field
+                    .as_deref()
+                    .map_or("".into(), |field| Cow::Owned(upper_snake(&wire_name(field, plan)))),
+                "label" => {
+                    problem.field.as_deref().map_or("".into(), |field| self.label(field, plan, language))
+                }
+                "reason" => Cow::Owned(reason(problem, language).to_owned()),
+                "retry_after" => Cow::Owned(problem.retry_after.unwrap_or(60).to_string()),
+                "attempts_left" => {
+                    problem.attempts_left.map_or("".into(), |left| Cow::Owned(left.to_string()))
+                }
+                "operation" => problem.operation.or(asked.operation).map_or("this", Operation::name).into(),
+                "problem" => problem.code.name().into(),
+                "title" => problem.code.title().into(),
+                "identifier" => Cow::Owned(asked.call.map(identifier).unwrap_or_default()),
+                _ => "".into(),
+            })
+            .trim()
+            .to_owned()
     }
 
-    fn label<'p>(&'p self, field: &'p str, plan: Option<&'p OperationPlan>, language: Language) -> Cow<'p, str> {
+    fn label<'p>(
+        &'p self,
+        field: &'p str,
+        plan: Option<&'p OperationPlan>,
+        language: Language,
+    ) -> Cow<'p, str> {
         let named = self.labels.iter().find(|(of, _)| **of == *field);
         match named.and_then(|(_, texts)| texts.of(language)).and_then(Template::fixed) {
             Some(label) => Cow::Borrowed(label),
@@ -160,27 +181,38 @@ impl Problems {
     }
 
     /// The problem that an answer tells; `None` when no row knows it.
-    pub fn read(&self, told: ProblemTarget, status: u16, call: &Call, plan: Option<&OperationPlan>) -> Option<Problem> {
+    pub fn read(
+        &self,
+        told: ProblemTarget,
+        status: u16,
+        call: &Call,
+        plan: Option<&OperationPlan>,
+    ) -> Option<Problem> {
         let (code, row, found) = match told.named {
             Some(code) => (code, None, Vec::new()),
             None => {
-                let (row, found) = self.rows.iter().find_map(|row| Some((row, row.hears(&told, status, call)?)))?;
+                let (row, found) =
+                    self.rows.iter().find_map(|row| Some((row, row.hears(&told, status, call)?)))?;
                 let code = row.reads_as.first().or(row.problems.as_ref().and_then(|codes| codes.first()));
                 (code.copied().unwrap_or(ProblemCode::Internal), Some(row), found)
             }
         };
         let mut problem = Problem::new(code);
         let captured = |name: &str| found.iter().find(|(hole, _)| *hole == name).map(|(_, text)| *text);
-        let wire = told.wire_field.as_deref().or(captured("field")).and_then(|wire| model_name(wire, plan, false));
+        let wire =
+            told.wire_field.as_deref().or(captured("field")).and_then(|wire| model_name(wire, plan, false));
         let upper = captured("FIELD").and_then(|wire| model_name(wire, plan, true));
-        let only = row.and_then(|row| row.fields.first().filter(|_| row.fields.len() == 1)).map(|field| field.to_string());
+        let only = row
+            .and_then(|row| row.fields.first().filter(|_| row.fields.len() == 1))
+            .map(|field| field.to_string());
         problem.field = told.field.clone().or(wire).or(upper).or(only).map(Cow::Owned);
         problem.reason = told.reason.clone().map(Cow::Owned);
         if let Some(reason) = row.and_then(|row| row.reason) {
             problem.reason = Some(Cow::Borrowed(reason.text()));
         }
         problem.retry_after = told.retry_after.or(captured("retry_after").and_then(|text| text.parse().ok()));
-        problem.attempts_left = told.attempts_left.or(captured("attempts_left").and_then(|text| text.parse().ok()));
+        problem.attempts_left =
+            told.attempts_left.or(captured("attempts_left").and_then(|text| text.parse().ok()));
         if code == ProblemCode::WrongRegion {
             problem.region = told.region.as_deref().map(Box::from);
         }
@@ -201,7 +233,12 @@ fn reason(problem: &Problem, language: Language) -> &str {
 fn identifier(call: &Call) -> String {
     let phone = || call.phone.as_ref().map(|phone| phone.national().to_owned());
     let email = || call.email.as_ref().map(|email| email.as_str().to_owned());
-    call.username.clone().or_else(|| call.identifier.clone()).or_else(phone).or_else(email).unwrap_or_default()
+    call.username
+        .clone()
+        .or_else(|| call.identifier.clone())
+        .or_else(phone)
+        .or_else(email)
+        .unwrap_or_default()
 }
 
 /// What an operation's messages call a field of the model.

@@ -6,9 +6,7 @@ use http::{Method, Request, Response, StatusCode, request};
 
 use super::Pack;
 use super::field::Field;
-use super::members::{
-    BodyWriter, FormWriter, Outgoing, ReadRules, WriteRules, read, write,
-};
+use super::members::{BodyWriter, FormWriter, Outgoing, ReadRules, WriteRules, read, write};
 use super::message::{BodyForm, Message, Place, query_members, read_body};
 use super::plan::{Case, CaseRoute, OperationPlan, Plan, Proof as PlannedProof, TokenPlace};
 use super::routes::{Address, Found, Target};
@@ -109,7 +107,11 @@ impl Plan {
     fn read_rules<'p>(&'p self, reading: Reading, usual: &'p [Place], request: bool) -> ReadRules<'p> {
         ReadRules {
             dialect: self.name,
-            empty_is_absent: if request { self.requests.empty_is_absent } else { self.answers.empty_is_absent },
+            empty_is_absent: if request {
+                self.requests.empty_is_absent
+            } else {
+                self.answers.empty_is_absent
+            },
             usual,
             keep_within: self.requests.keep_within.as_deref().filter(|_| request),
             country: reading.default_country,
@@ -117,18 +119,29 @@ impl Plan {
         }
     }
 
-    fn write_rules<'p>(&'p self, country: Country, usual: &'p Place, within: Option<&'p str>) -> WriteRules<'p> {
+    fn write_rules<'p>(
+        &'p self,
+        country: Country,
+        usual: &'p Place,
+        within: Option<&'p str>,
+    ) -> WriteRules<'p> {
         WriteRules {
             dialect: self.name,
             usual,
             country,
             zone_minutes: self.zone_minutes,
+            beaten: &[],
             keep_within: within,
         }
     }
 }
 
-fn read_call(plan: &Plan, head: &request::Parts, body: &Bytes, reading: Reading) -> Result<Understood, Problem> {
+fn read_call(
+    plan: &Plan,
+    head: &request::Parts,
+    body: &Bytes,
+    reading: Reading,
+) -> Result<Understood, Problem> {
     let path = normalise_path(head.uri.path()).ok_or_else(|| Problem::malformed("the path is not valid"))?;
     let query = head.uri.query().unwrap_or_default();
     let target = Target { method: &head.method, path: &path, query, pinned: true };
@@ -213,7 +226,8 @@ fn finish(operation: &OperationPlan, target: CallTarget, usual: &[Place]) -> Res
 
 /// What is wrong when a request is none of the forms that its route takes.
 fn no_case(plan: &Plan, operations: Vec<&OperationPlan>, message: &Message<'_>) -> Problem {
-    let conditions = operations.iter().flat_map(|operation| operation.cases.iter().flat_map(|case| &case.when));
+    let conditions =
+        operations.iter().flat_map(|operation| operation.cases.iter().flat_map(|case| &case.when));
     let failing = conditions.into_iter().find_map(|condition| match &condition.subject {
         super::plan::Subject::Member { place, path } => Some((place, path)),
         super::plan::Subject::HttpStatus => None,
@@ -236,7 +250,9 @@ fn token(plan: &Plan, message: &Message<'_>) -> Result<String, Problem> {
         let Some(value) = message.top(&place.place, name, &plan.requests.usual) else { continue };
         let Some(text) = value.as_str().and_then(|text| without_scheme(text, place)) else { continue };
         match &found {
-            Some(known) if *known != text => return Err(Problem::malformed("two different tokens were sent")),
+            Some(known) if *known != text => {
+                return Err(Problem::malformed("two different tokens were sent"));
+            }
             _ => found = Some(text),
         }
     }
@@ -263,6 +279,8 @@ fn write_call(plan: &Plan, call: &Call, sending: &Sending<'_>) -> Result<Request
     let (case, route) = choose_case(operation, &source)?;
     let usual = operation.usual.as_deref().unwrap_or(&plan.requests.usual).first().unwrap_or(&Place::Body);
     let rules = plan.write_rules(sending.default_country, usual, plan.requests.keep_within.as_deref());
+    let beaten = beaten(case, &source);
+    let rules = WriteRules { beaten: &beaten, ..rules };
     let mut outgoing = Outgoing::default();
     let route = plan.routes.entries.get(route.route).ok_or_else(not_supported)?;
     if let (Address::Key(name), Some(rule)) = (&route.address, &plan.routes.key) {
@@ -277,9 +295,20 @@ fn write_call(plan: &Plan, call: &Call, sending: &Sending<'_>) -> Result<Request
         }
         problem
     };
-    let written = body_of(form, |body| write(&case.lines, &source, rules, body, &mut outgoing)).map_err(tidy)?;
+    let written =
+        body_of(form, |body| write(&case.lines, &source, rules, body, &mut outgoing)).map_err(tidy)?;
     let body = if operation.has_body { Bytes::from(written) } else { Bytes::new() };
     build(plan, operation, route, (call, sending), outgoing, body)
+}
+
+/// Of several names that a call may go by only the first is written.
+fn beaten(case: &Case, source: &CallSource<'_>) -> Vec<Field> {
+    let losers = |fields: &Vec<Field>| {
+        let there: Vec<Field> =
+            fields.iter().filter(|field| source.get(**field).is_some()).copied().collect();
+        there.into_iter().skip(1)
+    };
+    case.one_of.iter().flat_map(losers).collect()
 }
 
 /// The first form whose fields the call has.
@@ -322,7 +351,8 @@ fn build(
     let Outgoing { query, headers, path, basic_user, basic_password } = outgoing;
     let mut query = query;
     if operation.proof == PlannedProof::Token
-        && let (Some(TokenPlace { place: Place::Query, name, .. }), Some(token)) = (&plan.token.write, &call.token)
+        && let (Some(TokenPlace { place: Place::Query, name, .. }), Some(token)) =
+            (&plan.token.write, &call.token)
     {
         query.pair(name, token.expose());
     }
@@ -432,7 +462,12 @@ fn body_of(
     Ok(writer.finish())
 }
 
-fn answer(status: StatusCode, content_type: &str, body: Vec<u8>, headers: &[(HeaderName, String)]) -> Response<Bytes> {
+fn answer(
+    status: StatusCode,
+    content_type: &str,
+    body: Vec<u8>,
+    headers: &[(HeaderName, String)],
+) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(body));
     *response.status_mut() = status;
     let fields = response.headers_mut();
@@ -463,7 +498,8 @@ fn write_problem(plan: &Plan, asked: &Asked<'_>, problem: &Problem) -> Response<
     let text = row.and_then(|row| row.text.of(language)).map(fill).unwrap_or_default();
     let code = row.and_then(|row| row.code.as_ref()).map(|(code, quoted)| (fill(code).into(), *quoted));
     let wire_field = problem.field.as_deref().map(|field| super::problems::wire_name(field, operation));
-    let source = ProblemSource { asked, problem, code, status, text: text.into(), wire_field: wire_field.as_deref() };
+    let source =
+        ProblemSource { asked, problem, code, status, text: text.into(), wire_field: wire_field.as_deref() };
     let mut outgoing = Outgoing::default();
     let rules = plan.write_rules(asked.country, &Place::Body, None);
     let form = plan.answers.body.forms.first();
@@ -473,7 +509,12 @@ fn write_problem(plan: &Plan, asked: &Asked<'_>, problem: &Problem) -> Response<
     answer(http, &plan.answers.problem_content_type, written.unwrap_or_default(), &outgoing.headers)
 }
 
-fn read_answer(plan: &Plan, call: &Call, answer: &Response<Bytes>, reading: Reading) -> Result<Reply, Problem> {
+fn read_answer(
+    plan: &Plan,
+    call: &Call,
+    answer: &Response<Bytes>,
+    reading: Reading,
+) -> Result<Reply, Problem> {
     let status = answer.status();
     let operation = plan.operation(call.operation).ok_or(ProblemCode::Internal)?;
     if status == StatusCode::NO_CONTENT && operation.status == status.as_u16() {
@@ -481,16 +522,22 @@ fn read_answer(plan: &Plan, call: &Call, answer: &Response<Bytes>, reading: Read
     }
     let mut rules = plan.answers.body.clone();
     rules.depth = reading.json_depth;
-    let (body, is_form) = read_body(answer.body(), answer.headers(), &rules).map_err(|_| unreadable(status))?;
+    let (body, is_form) =
+        read_body(answer.body(), answer.headers(), &rules).map_err(|_| unreadable(status))?;
     let nothing = body.is_empty();
     let message = Message { body, is_form, headers: Some(answer.headers()), ..Message::default() };
     let usual = &[Place::Body][..];
     let code = status.as_u16();
-    let good = plan.answers.good.iter().any(|all| all.iter().all(|condition| condition.holds(&message, code, usual)));
+    let good = plan
+        .answers
+        .good
+        .iter()
+        .any(|all| all.iter().all(|condition| condition.holds(&message, code, usual)));
     let rules = plan.read_rules(reading, usual, false);
     if good && status.is_success() && !nothing {
         // An answer that has nothing of what its operation answers is an answer to something else.
-        let says_something = message.body.iter().any(|member| operation.reply.iter().any(|line| line.is_named(&member.name)));
+        let says_something =
+            message.body.iter().any(|member| operation.reply.iter().any(|line| line.is_named(&member.name)));
         if !says_something && !operation.reply.is_empty() {
             return Err(unreadable(status));
         }

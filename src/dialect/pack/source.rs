@@ -4,9 +4,7 @@
 use std::borrow::Cow;
 
 use super::field::{Datum, Field};
-use crate::account::{
-    Account, Call, Extensions, Identifier, PasswordForm, Problem, Reply, Secret, Session,
-};
+use crate::account::{Account, Call, Extensions, Identifier, PasswordForm, Problem, Reply, Secret, Session};
 use crate::dialect::{Asked, Sending};
 use crate::sign::nonce;
 
@@ -65,7 +63,10 @@ impl Source for CallSource<'_> {
     }
 
     fn identities(&self) -> Vec<Datum<'_>> {
-        [Field::Username, Field::Phone, Field::Email].into_iter().filter_map(|field| self.get(field)).collect()
+        [Field::Username, Field::Phone, Field::Email]
+            .into_iter()
+            .filter_map(|field| self.get(field))
+            .collect()
     }
 
     fn password_form(&self) -> PasswordForm {
@@ -80,7 +81,9 @@ fn of_sending<'a>(sending: &Sending<'a>, field: Field) -> Option<Datum<'a>> {
         Field::GatewayAppId => sending.app.map(|app| Datum::text(&app.id)),
         Field::GatewayTime => Some(Datum::Moment(sending.now)),
         Field::GatewayNonce => owned(nonce(sending.random)),
-        Field::GatewayUuid => owned(uuid::Builder::from_random_bytes(sending.random.to_le_bytes()).into_uuid().to_string()),
+        Field::GatewayUuid => {
+            owned(uuid::Builder::from_random_bytes(sending.random.to_le_bytes()).into_uuid().to_string())
+        }
         Field::GatewayRequestId => Some(Datum::text(sending.request_id)),
         Field::GatewayIdempotencyKey => sending.idempotency_key.map(Datum::text),
         Field::GatewayClientAddress => owned(sending.client_address?.to_string()),
@@ -106,7 +109,8 @@ impl Source for ReplySource<'_> {
     const STRICT: bool = false;
 
     fn get(&self, field: Field) -> Option<Datum<'_>> {
-        let seconds = |seconds: Option<u64>| seconds.and_then(|seconds| seconds.try_into().ok()).map(Datum::Integer);
+        let seconds =
+            |seconds: Option<u64>| seconds.and_then(|seconds| seconds.try_into().ok()).map(Datum::Integer);
         match field {
             Field::ReplyRegion => self.reply.region.as_deref().map(Datum::text),
             Field::ReplyBaseUrl => self.reply.base_url.as_deref().map(Datum::text),
@@ -142,7 +146,8 @@ impl Source for ProblemSource<'_> {
 
     fn get(&self, field: Field) -> Option<Datum<'_>> {
         let problem = self.problem;
-        let number = |number: Option<u64>| number.and_then(|number| number.try_into().ok()).map(Datum::Integer);
+        let number =
+            |number: Option<u64>| number.and_then(|number| number.try_into().ok()).map(Datum::Integer);
         match field {
             Field::ProblemCode => Some(Datum::text(problem.code.name())),
             Field::ProblemTitle => Some(Datum::text(problem.code.title())),
@@ -189,7 +194,8 @@ fn secret(secret: Option<&Secret>) -> Option<Datum<'_>> {
 }
 
 fn of_session(session: &Session, field: Field) -> Option<Datum<'_>> {
-    let seconds = |seconds: Option<u64>| seconds.and_then(|seconds| seconds.try_into().ok()).map(Datum::Integer);
+    let seconds =
+        |seconds: Option<u64>| seconds.and_then(|seconds| seconds.try_into().ok()).map(Datum::Integer);
     match field {
         Field::SessionAccessToken => Some(Datum::text(session.access_token.expose())),
         Field::SessionExpiresIn => seconds(session.expires_in),
@@ -249,7 +255,9 @@ pub(super) fn of_call(call: &Call, field: Field) -> Option<Datum<'_>> {
         Field::RefreshToken => secret(call.refresh_token.as_ref()),
         Field::CountryCallingCode => call.country_calling_code.map(|code| Datum::Integer(code.into())),
         Field::AccountOfPath => call.account_of_path.as_deref().map(Datum::text),
-        Field::ClientDialect => Some(Datum::text(call.client.dialect)).filter(|_| !call.client.dialect.is_empty()),
+        Field::ClientDialect => {
+            Some(Datum::text(call.client.dialect)).filter(|_| !call.client.dialect.is_empty())
+        }
         Field::ClientAppId => call.client.app_id.as_deref().map(Datum::text),
         Field::ClientPlatform => call.client.platform.as_deref().map(Datum::text),
         Field::ClientLocale => call.client.locale.as_deref().map(Datum::text),

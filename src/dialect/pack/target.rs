@@ -41,7 +41,14 @@ pub(super) struct CallTarget {
 
 impl CallTarget {
     pub fn new(operation: Operation) -> Self {
-        Self { call: Call::new(operation), form: None, app_id: None, nonce: None, time: None, other_purpose: false }
+        Self {
+            call: Call::new(operation),
+            form: None,
+            app_id: None,
+            nonce: None,
+            time: None,
+            other_purpose: false,
+        }
     }
 
     /// Whether a field has been set.
@@ -90,7 +97,9 @@ impl CallTarget {
             Field::Username => call.username = Some(text),
             Field::Identifier => call.identifier = Some(text),
             Field::PasswordForm => call.password_form = PasswordForm::from_name(&text).ok_or(WRONG_NAME)?,
-            Field::VerificationCode => call.verification.get_or_insert_with(Verification::default).code = text.into(),
+            Field::VerificationCode => {
+                call.verification.get_or_insert_with(Verification::default).code = text.into()
+            }
             Field::VerificationChallenge => {
                 call.verification.get_or_insert_with(Verification::default).challenge = Some(text.into());
             }
@@ -241,7 +250,9 @@ impl ReplyTarget {
             Field::AccountNickname => self.account().nickname = Some(text),
             Field::AccountAvatarUrl => self.account().avatar_url = Some(text),
             Field::AccountGender => self.account().gender = Some(Gender::from_name(&text).ok_or(WRONG_NAME)?),
-            Field::AccountStatus => self.account().status = Some(AccountStatus::from_name(&text).ok_or(WRONG_NAME)?),
+            Field::AccountStatus => {
+                self.account().status = Some(AccountStatus::from_name(&text).ok_or(WRONG_NAME)?)
+            }
             Field::AccountLastLoginIp => self.account().last_login_ip = Some(text),
             Field::AccountLocale => self.account().locale = Some(text),
             Field::SessionAccessToken => self.session().access_token = text.into(),

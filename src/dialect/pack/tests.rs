@@ -1,7 +1,18 @@
 //! Tests of packs.
 
+mod seeds;
+
+use std::sync::Arc;
+
 use super::*;
-use crate::dialect::BUILT_IN;
+use crate::account::Country;
+use crate::dialect::{BUILT_IN, Dialects, Reading};
+
+const READING: Reading = Reading { default_country: Country::CHINA, json_depth: 64 };
+
+fn pack(name: &str) -> Arc<Pack> {
+    Dialects::built_in().get(name).unwrap().clone()
+}
 
 #[test]
 fn every_built_in_pack_loads_without_a_finding() {

@@ -68,7 +68,10 @@ pub(in crate::dialect::pack) fn of_kind(kind: Kind, lenient: bool) -> Codec {
         Kind::Integer => Codec::Integer { number: Number::Plain, least: i64::MIN, most: i64::MAX },
         Kind::Bool => Codec::Bool(None),
         Kind::Name(names) => Codec::Names(Names {
-            rows: names.iter().map(|name| (Literal { text: (*name).into(), quoted: true }, (*name).into())).collect(),
+            rows: names
+                .iter()
+                .map(|name| (Literal { text: (*name).into(), quoted: true }, (*name).into()))
+                .collect(),
             ..Names::default()
         }),
     }
@@ -82,7 +85,9 @@ fn text_rule(words: &[&str]) -> Result<TextRule, String> {
         } else if let Some((least, most)) = word.split_once("..") {
             let bounds = (least.parse(), most.parse());
             let (Ok(least), Ok(most)) = bounds else {
-                return Err(format!("{word:?} is no range: write the least and the greatest length, `2..18`"));
+                return Err(format!(
+                    "{word:?} is no range: write the least and the greatest length, `2..18`"
+                ));
             };
             rule.least = least;
             rule.most = Some(most);
@@ -171,7 +176,8 @@ fn password(words: &[&str]) -> Result<Passwords, String> {
         ["md5_hex"] => Ok(Passwords::Md5Hex),
         ["auto"] => Ok(Passwords::Auto),
         ["as", "told"] => Ok(Passwords::AsTold),
-        _ => Err("a password is `password plain`, `password md5_hex`, `password auto` or `password as told`".to_owned()),
+        _ => Err("a password is `password plain`, `password md5_hex`, `password auto` or `password as told`"
+            .to_owned()),
     }
 }
 
@@ -188,7 +194,9 @@ fn identity(words: &[&str]) -> Result<Codec, String> {
         }
     }
     if kinds.is_empty() {
-        return Err("say which it takes: `identity username phone email`, then how phones are written".to_owned());
+        return Err(
+            "say which it takes: `identity username phone email`, then how phones are written".to_owned()
+        );
     }
     phone(form).map(|form| Codec::Identity(identities, form))
 }

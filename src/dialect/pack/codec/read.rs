@@ -37,7 +37,8 @@ impl Codec {
             Self::Bool(forms) => boolean(forms.as_ref(), value).map(Given::Bool),
             Self::Phone(form) => phone(*form, string(value)?, reading).map(Given::Phone),
             Self::CallingCode(_) => {
-                let code = plain(value).map(|text| text.trim_start_matches('+')).and_then(|text| text.parse().ok());
+                let code =
+                    plain(value).map(|text| text.trim_start_matches('+')).and_then(|text| text.parse().ok());
                 code.filter(|code| (1..=999).contains(code))
                     .map(Given::Integer)
                     .ok_or("is no country calling code")
@@ -60,8 +61,12 @@ impl Codec {
                 let rest = string(value)?.strip_prefix(&**prefix);
                 rest.map(|rest| Given::Text(Cow::Borrowed(rest))).ok_or("does not begin as it must")
             }
-            Self::Base64 => base64(string(value)?).map(|text| Given::Text(Cow::Owned(text))).ok_or("is no base64"),
-            Self::AsIs | Self::IntegerOf => text(&TextRule { lenient: true, ..TextRule::default() }, value).map(Given::Text),
+            Self::Base64 => {
+                base64(string(value)?).map(|text| Given::Text(Cow::Owned(text))).ok_or("is no base64")
+            }
+            Self::AsIs | Self::IntegerOf => {
+                text(&TextRule { lenient: true, ..TextRule::default() }, value).map(Given::Text)
+            }
             Self::Masked { .. } | Self::Md5 | Self::Uuid5 | Self::TokenSubject => Err("is never read"),
         }
     }
@@ -80,7 +85,13 @@ fn text<'v>(rule: &TextRule, value: &'v Value<'_>) -> Result<Cow<'v, str>, &'sta
     let text = match value {
         Value::String(text) => text.as_ref(),
         Value::Number(text) if rule.lenient => text,
-        Value::Bool(truth) if rule.lenient => if *truth { "true" } else { "false" },
+        Value::Bool(truth) if rule.lenient => {
+            if *truth {
+                "true"
+            } else {
+                "false"
+            }
+        }
         _ => return Err("must be a string"),
     };
     rule.allows(text).then_some(Cow::Borrowed(text)).ok_or("has a length or characters that are not accepted")

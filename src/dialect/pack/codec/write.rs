@@ -55,7 +55,9 @@ impl Codec {
             },
             (Self::Bool(forms), Datum::Bool(truth)) => Ok(boolean(forms.as_ref(), *truth)),
             (Self::Phone(form), Datum::Phone(phone)) => write_phone(*form, phone, writing),
-            (Self::CallingCode(number), Datum::Phone(phone)) => Ok(numeric(*number, phone.calling_code().into())),
+            (Self::CallingCode(number), Datum::Phone(phone)) => {
+                Ok(numeric(*number, phone.calling_code().into()))
+            }
             (Self::CallingCode(number), Datum::Integer(code)) => Ok(numeric(*number, *code)),
             (Self::Email, Datum::Email(email)) => Ok(Written::Text(Cow::Borrowed(email.as_str()))),
             (Self::Time(form), Datum::Moment(moment)) => Ok(time(*form, *moment, writing)),
@@ -63,7 +65,9 @@ impl Codec {
                 Ok(numeric(*number, seconds.saturating_mul(1000)))
             }
             (Self::Names(names), datum) => names.write(&datum.to_text()).ok_or(CantWrite::NoForm),
-            (Self::Password(passwords), Datum::Text(text)) => password(*passwords, text, writing.password_form),
+            (Self::Password(passwords), Datum::Text(text)) => {
+                password(*passwords, text, writing.password_form)
+            }
             (Self::Identity(identities, form), datum) => match datum {
                 Datum::Phone(phone) if identities.phone || identities.digits_are_phones => {
                     write_phone(*form, phone, writing)
@@ -80,9 +84,9 @@ impl Codec {
                 owned(Uuid::new_v5(&Uuid::NAMESPACE_OID, datum.to_text().as_bytes()).to_string())
             }
             (Self::IntegerOf, datum) => Ok(numeric(Number::Plain, integer_of(&datum.to_text()))),
-            (Self::TokenSubject, datum) => {
-                token_subject(&datum.to_text()).map(|text| Written::Text(text.into())).ok_or(CantWrite::NoForm)
-            }
+            (Self::TokenSubject, datum) => token_subject(&datum.to_text())
+                .map(|text| Written::Text(text.into()))
+                .ok_or(CantWrite::NoForm),
             _ => Err(CantWrite::NoForm),
         }
     }
@@ -107,7 +111,13 @@ fn numeric<'d>(number: Number, integer: i64) -> Written<'d> {
 
 fn boolean(forms: Option<&(super::Literal, super::Literal)>, truth: bool) -> Written<'_> {
     match forms {
-        Some((yes, no)) => if truth { yes.written() } else { no.written() },
+        Some((yes, no)) => {
+            if truth {
+                yes.written()
+            } else {
+                no.written()
+            }
+        }
         None => Written::Raw(Cow::Borrowed(if truth { "true" } else { "false" })),
     }
 }
@@ -120,7 +130,9 @@ fn write_phone<'d>(form: PhoneForm, phone: &'d Phone, writing: Writing) -> Resul
             // Read back in the default country it must be the same number.
             let national = phone.national();
             if Phone::parse(national, writing.country).as_ref() != Ok(phone) {
-                return Err(CantWrite::Value("is a foreign phone number, which has no form on the other side"));
+                return Err(CantWrite::Value(
+                    "is a foreign phone number, which has no form on the other side",
+                ));
             }
             national
         }
@@ -145,7 +157,11 @@ fn time<'d>(form: TimeForm, moment: Moment, writing: Writing) -> Written<'d> {
 
 /// Plain text is hashed for a side that wants hashes; a hash is no plain password, and passing it
 /// for one would be a wrong password without anybody's saying so.
-fn password<'d>(passwords: Passwords, text: &Cow<'d, str>, form: PasswordForm) -> Result<Written<'d>, CantWrite> {
+fn password<'d>(
+    passwords: Passwords,
+    text: &Cow<'d, str>,
+    form: PasswordForm,
+) -> Result<Written<'d>, CantWrite> {
     match (passwords, form) {
         (Passwords::AsTold, _) | (Passwords::Plain, PasswordForm::Plain) => Ok(Written::Text(text.clone())),
         (Passwords::Md5Hex | Passwords::Auto, PasswordForm::Md5Hex) => Ok(Written::Text(text.clone())),

@@ -21,24 +21,32 @@ pub(super) struct Read {
 pub(super) enum Enveloped {
     Line(Box<Line>),
     /// The place of the operation's own reply, and what is written where it has none.
-    Reply { name: Box<str>, absent: Option<Literal> },
+    Reply {
+        name: Box<str>,
+        absent: Option<Literal>,
+    },
 }
 
 pub(super) fn read<'a>(table: &mut Table<'a>, context: &Context<'a>) -> Read {
     let forms = table.read("body", values::body_forms).unwrap_or_else(|| vec![BodyForm::Json]);
-    let usual_type = if forms.first() == Some(&BodyForm::Form) { "application/x-www-form-urlencoded" } else { "application/json" };
+    let usual_type = if forms.first() == Some(&BodyForm::Form) {
+        "application/x-www-form-urlencoded"
+    } else {
+        "application/json"
+    };
     let content_type = table.read("content_type", Node::text).unwrap_or(usual_type);
     let problem_content_type = table.read("problem_content_type", Node::text).unwrap_or(content_type);
-    let good = table.read("good", |node| node.list(|item| item.table("good", conditions))).unwrap_or_default();
+    let good =
+        table.read("good", |node| node.list(|item| item.table("good", conditions))).unwrap_or_default();
     let good = if good.is_empty() {
         vec![vec![Condition { subject: Subject::HttpStatus, test: Test::Successful, offset: 0 }]]
     } else {
         good
     };
-    let envelope = table.read("success", |node| {
-        node.table("[answers.success]", |table| read_envelope(table, context))
-    });
-    let problem = table.need("problem", |node| node.table("[answers.problem]", |table| lines::read(table, context)));
+    let envelope =
+        table.read("success", |node| node.table("[answers.success]", |table| read_envelope(table, context)));
+    let problem =
+        table.need("problem", |node| node.table("[answers.problem]", |table| lines::read(table, context)));
     let problem_status = table.read("problem_status", |node| read_problem_status(node, context));
     let answers = Answers {
         body: BodyRules { forms, any_content_type: true, depth: USUAL_DEPTH },
@@ -82,12 +90,19 @@ fn read_problem_status(node: Node<'_>, context: &Context<'_>) -> Option<ProblemS
     let words: Vec<&str> = text.split(' ').collect();
     let parsed = match words.as_slice() {
         ["row"] => Some(ProblemStatus::OfRow),
-        ["ok", "except", codes @ ..] => {
-            codes.iter().map(|code| code.parse().ok()).collect::<Option<Vec<_>>>().map(ProblemStatus::OkExcept)
-        }
+        ["ok", "except", codes @ ..] => codes
+            .iter()
+            .map(|code| code.parse().ok())
+            .collect::<Option<Vec<_>>>()
+            .map(ProblemStatus::OkExcept),
         _ => None,
     };
-    parsed.or_else(|| node.fail("not a rule for the status of problems", "write \"row\", a number, or \"ok except 401 404\""))
+    parsed.or_else(|| {
+        node.fail(
+            "not a rule for the status of problems",
+            "write \"row\", a number, or \"ok except 401 404\"",
+        )
+    })
 }
 
 /// `{ error = 0 }`, `{ "http status" = "2xx", errors = "missing" }`: all must hold.
@@ -110,7 +125,9 @@ fn condition<'a>(table: &Table<'a>, key: &str, place: &FilePlace, node: Node<'a>
         Some("present") => Test::Present,
         Some("missing") => Test::Missing,
         Some("2xx") if matches!(subject, Subject::HttpStatus) => Test::Successful,
-        _ if node.value().as_array().is_some_and(|items| !items.is_empty()) => Test::Is(node.list(values::literal)?),
+        _ if node.value().as_array().is_some_and(|items| !items.is_empty()) => {
+            Test::Is(node.list(values::literal)?)
+        }
         _ => Test::Is(vec![values::literal(node)?]),
     };
     Some(Condition { subject, test, offset: place.offset() })

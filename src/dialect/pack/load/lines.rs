@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::{Context, values};
 use crate::config::reader::{Node, Place as FilePlace, Reader, Table};
 use crate::config::suggestion;
-use crate::dialect::pack::codec::{Codec, Names, NAMES, of_kind, parse};
+use crate::dialect::pack::codec::{Codec, NAMES, Names, of_kind, parse};
 use crate::dialect::pack::field::{Field, Kind};
 use crate::dialect::pack::literal::Literal;
 use crate::dialect::pack::members::{Direction, Line, Piece, ValueLine, What};
@@ -26,7 +26,13 @@ struct Group<'a> {
 impl<'a> Groups<'a> {
     pub fn collect(table: &mut Table<'a>) -> Self {
         let group = |(name, place, node): (&'a str, FilePlace, Node<'a>)| {
-            let group = Group { node, place, lines: RefCell::default(), under_way: Cell::new(false), used: Cell::new(false) };
+            let group = Group {
+                node,
+                place,
+                lines: RefCell::default(),
+                under_way: Cell::new(false),
+                used: Cell::new(false),
+            };
             (name.to_owned(), group)
         };
         Self(table.entries().into_iter().map(group).collect())
@@ -143,7 +149,11 @@ fn what<'a>(table: &mut Table<'a>, context: &Context<'a>) -> Option<What> {
     let there: Vec<&str> = KINDS.iter().copied().filter(|kind| table.has(kind)).collect();
     if there.len() > 1 {
         let message = format!("`{}` can't stand together", there.join("` and `"));
-        table.error(there.last().copied().unwrap_or_default(), message, "a member is one thing only: take one of them out");
+        table.error(
+            there.last().copied().unwrap_or_default(),
+            message,
+            "a member is one thing only: take one of them out",
+        );
         table.ignore(&["field", "constant", "object", "default", "template", "extensions", "drop"]);
         return None;
     }
@@ -209,10 +219,16 @@ fn read_names<'a>(table: &mut Table<'a>, field: Option<Field>, context: &Context
         match text.as_str() {
             "quoted" => Some(true),
             "plain" => Some(false),
-            _ => node.fail("numbers are `plain` or `quoted`", "write one of the two, or a setting that stands for one"),
+            _ => node.fail(
+                "numbers are `plain` or `quoted`",
+                "write one of the two, or a setting that stands for one",
+            ),
         }
     });
-    let literal = |wire: &str| Literal { text: wire.into(), quoted: quoted.unwrap_or(true) || wire.parse::<i64>().is_err() };
+    let literal = |wire: &str| Literal {
+        text: wire.into(),
+        quoted: quoted.unwrap_or(true) || wire.parse::<i64>().is_err(),
+    };
     let name = |node: Node<'a>| {
         let text = node.text()?;
         if allowed.is_empty() || allowed.contains(&text) || text.is_empty() {
@@ -223,7 +239,10 @@ fn read_names<'a>(table: &mut Table<'a>, field: Option<Field>, context: &Context
     let rows = table.read("values", |node| {
         node.table("values", |table| {
             let entries = table.entries();
-            entries.into_iter().filter_map(|(wire, _, node)| Some((literal(wire), name(node)?))).collect::<Vec<_>>()
+            entries
+                .into_iter()
+                .filter_map(|(wire, _, node)| Some((literal(wire), name(node)?)))
+                .collect::<Vec<_>>()
         })
     });
     let written = table.read("written", |node| {
@@ -242,13 +261,16 @@ fn read_names<'a>(table: &mut Table<'a>, field: Option<Field>, context: &Context
 fn pieces(node: Node<'_>) -> Option<Vec<Piece>> {
     let template = values::template(node, node.text()?)?;
     let mut wrong = None;
-    let pieces = template.pieces(|hole| match Field::from_name(hole) {
-        Some(field) => Piece::Field(field),
-        None => {
-            wrong = wrong.take().or(Some(hole.to_owned()));
-            Piece::Text("".into())
-        }
-    }, |text| Piece::Text(text.into()));
+    let pieces = template.pieces(
+        |hole| match Field::from_name(hole) {
+            Some(field) => Piece::Field(field),
+            None => {
+                wrong = wrong.take().or(Some(hole.to_owned()));
+                Piece::Text("".into())
+            }
+        },
+        |text| Piece::Text(text.into()),
+    );
     match wrong {
         None => Some(pieces),
         Some(hole) => {

@@ -78,7 +78,11 @@ fn read_operation<'a>(
     });
     let cases = cases.unwrap_or_else(|| vec![common.case(Vec::new(), common.sets.clone(), Vec::new())]);
     if cases.iter().all(|case| case.routes.is_empty()) {
-        table.error("route", format!("no route leads to `{}`", operation.name()), "add `route = \"POST /path\"`");
+        table.error(
+            "route",
+            format!("no route leads to `{}`", operation.name()),
+            "add `route = \"POST /path\"`",
+        );
     }
     let reply = read_reply(table, around);
     let message = table.read("message", |node| values::texts(node, &context.languages)).unwrap_or_default();
@@ -160,7 +164,11 @@ fn read_case<'a>(
 }
 
 /// `route = "POST /x"`, or a list of them, each with what it sets.
-fn read_routes<'a>(table: &mut Table<'a>, around: &Around<'_, 'a>, place_route: Placing<'_>) -> Vec<CaseRoute> {
+fn read_routes<'a>(
+    table: &mut Table<'a>,
+    around: &Around<'_, 'a>,
+    place_route: Placing<'_>,
+) -> Vec<CaseRoute> {
     let mut one = |node: Node<'a>| {
         let (text, sets) = if node.value().as_table().is_some() {
             node.table("a route", |table| {
@@ -182,19 +190,34 @@ fn read_routes<'a>(table: &mut Table<'a>, around: &Around<'_, 'a>, place_route: 
         .unwrap_or_default()
 }
 
-/// Own members first, then those of the groups that are used.
+/// Own members first, then those of the groups that are used; `use` may say `members` where the own ones go.
 fn members<'a>(table: &mut Table<'a>, context: &Context<'a>) -> Vec<Line> {
     let own = table.read("members", |node| node.table("members", |table| lines::read(table, context)));
-    let used = table.read("use", |node| lines::of_groups(node, context));
-    own.unwrap_or_default().into_iter().chain(used.unwrap_or_default()).collect()
+    let mut own = Some(own.unwrap_or_default());
+    let used = table.read("use", |node| {
+        values::one_or_more(node, |item| match item.value().as_str() {
+            Some("members") => Some(own.take().unwrap_or_default()),
+            _ => lines::of_groups(item, context),
+        })
+    });
+    own.into_iter().chain(used.unwrap_or_default()).flatten().collect()
 }
 
 /// `["phone", "email"]`, or several such lists.
 fn field_lists(table: &mut Table<'_>, key: &'static str) -> Vec<Vec<Field>> {
-    let nested = |node: Node<'_>| node.value().as_array().and_then(|items| items.first()).is_some_and(|first| first.get_ref().as_array().is_some());
+    let nested = |node: Node<'_>| {
+        node.value()
+            .as_array()
+            .and_then(|items| items.first())
+            .is_some_and(|first| first.get_ref().as_array().is_some())
+    };
     table
         .read(key, |node| {
-            if nested(node) { node.list(|item| item.list(values::field)) } else { Some(vec![node.list(values::field)?]) }
+            if nested(node) {
+                node.list(|item| item.list(values::field))
+            } else {
+                Some(vec![node.list(values::field)?])
+            }
         })
         .unwrap_or_default()
 }
@@ -212,7 +235,8 @@ fn read_reply<'a>(table: &mut Table<'a>, around: &Around<'_, 'a>) -> Vec<Line> {
         (None, Some((node, false))) => lines::of_groups(node, around.context).unwrap_or_default(),
         (Some(envelope), reply) => {
             let inside = |name: &str, absent: &Option<Literal>| {
-                let inner = reply.and_then(|(node, is_line)| inner_line(node, is_line, name, &place, around.context));
+                let inner =
+                    reply.and_then(|(node, is_line)| inner_line(node, is_line, name, &place, around.context));
                 enveloped(inner, name, absent)
             };
             let line = |line: &Enveloped| match line {
@@ -224,7 +248,13 @@ fn read_reply<'a>(table: &mut Table<'a>, around: &Around<'_, 'a>) -> Vec<Line> {
     }
 }
 
-fn inner_line<'a>(node: Node<'a>, is_line: bool, name: &str, place: &FilePlace, context: &Context<'a>) -> Option<Line> {
+fn inner_line<'a>(
+    node: Node<'a>,
+    is_line: bool,
+    name: &str,
+    place: &FilePlace,
+    context: &Context<'a>,
+) -> Option<Line> {
     if is_line {
         return lines::line(node, name.into(), Place::Body, place, context);
     }
@@ -261,7 +291,9 @@ fn bare(name: &str, offset: usize) -> Line {
 
 fn belongs_to_account(line: &Line) -> bool {
     match &line.what {
-        What::Value(value) => line.reads() && value.fields.iter().any(|field| field.name().starts_with("account.")),
+        What::Value(value) => {
+            line.reads() && value.fields.iter().any(|field| field.name().starts_with("account."))
+        }
         What::Object(lines) => lines.iter().any(belongs_to_account),
         _ => false,
     }
@@ -270,7 +302,8 @@ fn belongs_to_account(line: &Line) -> bool {
 /// What tells a case apart when read must be written too; and what it can't be written without.
 fn with_constants(mut case: Case) -> Case {
     for condition in &case.when {
-        let (Subject::Member { place, path }, Test::Is(literals)) = (&condition.subject, &condition.test) else {
+        let (Subject::Member { place, path }, Test::Is(literals)) = (&condition.subject, &condition.test)
+        else {
             continue;
         };
         if let Some(literal) = literals.first() {
@@ -285,7 +318,8 @@ fn with_constants(mut case: Case) -> Case {
 
 fn insert(lines: &mut Vec<Line>, place: &Place, path: &[Box<str>], literal: &Literal, offset: usize) {
     let Some((name, rest)) = path.split_first() else { return };
-    let known = lines.iter_mut().find(|line| line.name == *name && (line.place == *place || !rest.is_empty()));
+    let known =
+        lines.iter_mut().find(|line| line.name == *name && (line.place == *place || !rest.is_empty()));
     match (known, rest.is_empty()) {
         (Some(_), true) => {}
         (Some(Line { what: What::Object(inner), .. }), false) => insert(inner, place, rest, literal, offset),
@@ -316,7 +350,8 @@ fn collect_needs(line: &Line, needs: &mut Vec<Vec<Field>>) {
                 needs.push(value.fields.clone());
             }
         }
-        What::Object(lines) => lines.iter().for_each(|line| collect_needs(line, needs)),
+        // What an object can't do without is only needed where the object is.
+        What::Object(lines) if line.required => lines.iter().for_each(|line| collect_needs(line, needs)),
         _ => {}
     }
 }

@@ -1,14 +1,15 @@
 //! `[problems]`: one table of rows for both ways, and what people call the fields.
 
 use super::{Context, values};
+use crate::account::Operation;
 use crate::config::reader::{Node, Table};
+use crate::config::suggestion;
 use crate::dialect::pack::problems::{Problems, Reason, Row, Scope};
 use crate::dialect::pack::template::Template;
-use crate::account::Operation;
-use crate::config::suggestion;
 
 pub(super) fn read<'a>(table: &mut Table<'a>, context: &Context<'a>) -> Problems {
-    let rows = table.need("rows", |node| node.list(|item| item.table("a row", |table| read_row(table, context))));
+    let rows =
+        table.need("rows", |node| node.list(|item| item.table("a row", |table| read_row(table, context))));
     let labels = table.read("labels", |node| {
         node.table("[problems.labels]", |table| {
             let entries = table.entries();
@@ -28,12 +29,14 @@ fn read_row<'a>(table: &mut Table<'a>, context: &Context<'a>) -> Row {
     });
     let only = table.read("only", |node| node.choice(&[("read", true), ("write", false)]));
     let fields = table.read("field", |node| values::one_or_more(node, Node::text)).unwrap_or_default();
-    let reads_as = table.read("reads_as", |node| values::one_or_more(node, values::problem)).unwrap_or_default();
+    let reads_as =
+        table.read("reads_as", |node| values::one_or_more(node, values::problem)).unwrap_or_default();
     Row {
         problems: problems.unwrap_or(Some(Vec::new())),
         on: table.read("on", |node| values::one_or_more(node, scope)).unwrap_or_default(),
         fields: fields.into_iter().map(Into::into).collect(),
-        reason: table.read("reason", |node| node.choice(&[("missing", Reason::Missing), ("form", Reason::Form)])),
+        reason: table
+            .read("reason", |node| node.choice(&[("missing", Reason::Missing), ("form", Reason::Form)])),
         code: table.read("code", code),
         status: table.read("status", values::status),
         text: table.read("text", |node| values::texts(node, &context.languages)).unwrap_or_default(),
@@ -70,10 +73,21 @@ fn scope(node: Node<'_>) -> Option<Scope> {
         let names: Vec<&str> = Operation::ALL.iter().map(|operation| operation.name()).collect();
         return node.fail(format!("unknown operation `{name}`"), suggestion(name, &names));
     };
-    const FORMS: &[&str] =
-        &["sms", "email", "username", "register", "login", "reset_password", "change_password", "bind", "delete_account"];
+    const FORMS: &[&str] = &[
+        "sms",
+        "email",
+        "username",
+        "register",
+        "login",
+        "reset_password",
+        "change_password",
+        "bind",
+        "delete_account",
+    ];
     match form {
-        Some(form) if !FORMS.contains(&form) => node.fail(format!("unknown form `{form}`"), suggestion(form, FORMS)),
+        Some(form) if !FORMS.contains(&form) => {
+            node.fail(format!("unknown form `{form}`"), suggestion(form, FORMS))
+        }
         form => Some(Scope { operation, form: form.map(Into::into) }),
     }
 }

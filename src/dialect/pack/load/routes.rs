@@ -36,7 +36,12 @@ fn read_key(table: &mut Table<'_>) -> Option<KeyRule> {
             let parameter = query.strip_suffix("={route}")?;
             Some((values::method(method)?, path, parameter))
         });
-        parsed.or_else(|| node.fail("not the form of a request with a route's name", "write it as `POST /api.php?s={route}`"))
+        parsed.or_else(|| {
+            node.fail(
+                "not the form of a request with a route's name",
+                "write it as `POST /api.php?s={route}`",
+            )
+        })
     });
     let (method, path, parameter) = write?;
     Some(KeyRule {
@@ -64,15 +69,26 @@ pub(super) fn parse(node: Node<'_>, text: &str, methods: &[Method]) -> Option<Ro
             return node.fail(format!("unknown method {method:?}"), "write GET, POST, PUT, PATCH or DELETE");
         };
         let Some(path) = path.strip_prefix('/') else {
-            return node.fail(format!("the path of {text:?} does not begin with a slash"), "write `POST /path`");
+            return node
+                .fail(format!("the path of {text:?} does not begin with a slash"), "write `POST /path`");
         };
         let segments = path.split('/').map(segment).collect();
-        return Some(Route { methods: vec![method], address: Address::Path(segments), text: text.into(), operations: Vec::new() });
+        return Some(Route {
+            methods: vec![method],
+            address: Address::Path(segments),
+            text: text.into(),
+            operations: Vec::new(),
+        });
     }
     if methods.is_empty() || text.starts_with('/') {
         return node.fail(format!("{text:?} is no route"), "write method and path, `POST /api/user/login`");
     }
-    Some(Route { methods: methods.to_vec(), address: Address::Key(text.into()), text: text.into(), operations: Vec::new() })
+    Some(Route {
+        methods: methods.to_vec(),
+        address: Address::Key(text.into()),
+        text: text.into(),
+        operations: Vec::new(),
+    })
 }
 
 fn segment(text: &str) -> Segment {

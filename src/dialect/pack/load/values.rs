@@ -16,7 +16,12 @@ use crate::dialect::pack::template::{Template, Texts};
 
 /// A value of the wire. `null` is written as `"null"`, since TOML has none.
 pub(super) fn literal(node: Node<'_>) -> Option<Literal> {
-    plain_literal(node).or_else(|| node.wrong_type("a string, a number, true or false, [] or {}", "write the value as it stands on the wire"))
+    plain_literal(node).or_else(|| {
+        node.wrong_type(
+            "a string, a number, true or false, [] or {}",
+            "write the value as it stands on the wire",
+        )
+    })
 }
 
 fn plain_literal(node: Node<'_>) -> Option<Literal> {
@@ -59,8 +64,9 @@ pub(super) fn choices(node: Node<'_>) -> Option<Vec<(String, Literal)>> {
 
 pub(super) fn language(node: Node<'_>) -> Option<Language> {
     let tag = node.text()?;
-    Language::of_tag(tag)
-        .or_else(|| node.fail(format!("no texts exist in the language {tag:?}"), "known: \"en\" and \"zh-CN\""))
+    Language::of_tag(tag).or_else(|| {
+        node.fail(format!("no texts exist in the language {tag:?}"), "known: \"en\" and \"zh-CN\"")
+    })
 }
 
 /// A text for people: one, or one a language.
@@ -105,7 +111,10 @@ pub(super) fn time_zone(node: Node<'_>) -> Option<i32> {
         }
     });
     parsed.filter(|minutes| minutes.abs() <= 14 * 60).or_else(|| {
-        node.fail(format!("{text:?} is no time zone"), "write hours and minutes east of Greenwich: \"+08:00\"")
+        node.fail(
+            format!("{text:?} is no time zone"),
+            "write hours and minutes east of Greenwich: \"+08:00\"",
+        )
     })
 }
 
@@ -116,9 +125,10 @@ pub(super) fn integer(node: Node<'_>) -> Option<i64> {
 
 pub(super) fn code_length(node: Node<'_>) -> Option<u8> {
     let number = integer(node)?;
-    u8::try_from(number).ok().filter(|length| (4..=8).contains(length)).or_else(|| {
-        node.fail("codes have 4 to 8 digits", "write how many digits the dialect's apps take")
-    })
+    u8::try_from(number)
+        .ok()
+        .filter(|length| (4..=8).contains(length))
+        .or_else(|| node.fail("codes have 4 to 8 digits", "write how many digits the dialect's apps take"))
 }
 
 pub(super) fn status(node: Node<'_>) -> Option<u16> {
@@ -210,7 +220,10 @@ fn field_named(node: Node<'_>, name: &str) -> Option<Field> {
 }
 
 /// One item or a list of them.
-pub(super) fn one_or_more<'a, T>(node: Node<'a>, parse: impl Fn(Node<'a>) -> Option<T>) -> Option<Vec<T>> {
+pub(super) fn one_or_more<'a, T>(
+    node: Node<'a>,
+    mut parse: impl FnMut(Node<'a>) -> Option<T>,
+) -> Option<Vec<T>> {
     if node.value().as_array().is_some() { node.list(parse) } else { Some(vec![parse(node)?]) }
 }
 
@@ -221,7 +234,11 @@ pub(super) fn sets(node: Node<'_>) -> Option<Vec<(Field, Box<str>)>> {
         for (name, place, node) in table.entries() {
             let Some(field) = Field::from_name(name) else {
                 let names: Vec<&str> = Field::ALL.iter().map(|field| field.name()).collect();
-                table.reader.error(&place, format!("the model has no field `{name}`"), suggestion(name, &names));
+                table.reader.error(
+                    &place,
+                    format!("the model has no field `{name}`"),
+                    suggestion(name, &names),
+                );
                 continue;
             };
             let Some(value) = literal(node) else { continue };
@@ -241,16 +258,23 @@ pub(super) fn sets(node: Node<'_>) -> Option<Vec<(Field, Box<str>)>> {
 pub(super) fn methods(node: Node<'_>) -> Option<Vec<Method>> {
     node.list(|item| {
         let text = item.text()?;
-        method(text).or_else(|| item.fail(format!("unknown method {text:?}"), "write GET, POST, PUT, PATCH or DELETE"))
+        method(text).or_else(|| {
+            item.fail(format!("unknown method {text:?}"), "write GET, POST, PUT, PATCH or DELETE")
+        })
     })
 }
 
 pub(super) fn method(text: &str) -> Option<Method> {
-    [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE].into_iter().find(|method| method == text)
+    [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE]
+        .into_iter()
+        .find(|method| method == text)
 }
 
 /// What an example means: field names and values as text.
 pub(super) fn meanings(table: &mut Table<'_>) -> Vec<(String, String)> {
     let entries = table.entries();
-    entries.into_iter().filter_map(|(name, _, node)| Some((name.to_owned(), literal(node)?.text.into()))).collect()
+    entries
+        .into_iter()
+        .filter_map(|(name, _, node)| Some((name.to_owned(), literal(node)?.text.into())))
+        .collect()
 }

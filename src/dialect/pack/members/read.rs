@@ -59,7 +59,8 @@ fn read_level<T: Target>(
     target: &mut T,
 ) -> Result<(), Problem> {
     for line in lines.iter().filter(|line| line.reads()) {
-        let found = level.find(line, rules.usual).map(|value| if line.list { first_item(value) } else { value });
+        let found =
+            level.find(line, rules.usual).map(|value| if line.list { first_item(value) } else { value });
         let found = found.filter(|value| {
             let empty = matches!(value.as_ref(), Value::String(text) if text.is_empty());
             !value.is_null() && !(rules.empty_is_absent && empty)
@@ -73,9 +74,7 @@ fn read_level<T: Target>(
 /// The first item of a list; a value that is no list stands for itself.
 fn first_item<'m, 'a>(value: Cow<'m, Value<'a>>) -> Cow<'m, Value<'a>> {
     match value {
-        Cow::Borrowed(Value::Array(items)) => {
-            items.first().map_or(Cow::Owned(Value::Null), Cow::Borrowed)
-        }
+        Cow::Borrowed(Value::Array(items)) => items.first().map_or(Cow::Owned(Value::Null), Cow::Borrowed),
         other => other,
     }
 }
@@ -159,7 +158,10 @@ fn read_value<T: Target>(
         return if same { Ok(()) } else { strict::<T>(line, "differs from what it must repeat") };
     }
     let set = target.set(field, given).and_then(|()| {
-        value_line.sets.iter().try_for_each(|(field, name)| target.set(*field, Given::Text(Cow::Borrowed(name))))
+        value_line
+            .sets
+            .iter()
+            .try_for_each(|(field, name)| target.set(*field, Given::Text(Cow::Borrowed(name))))
     });
     match set {
         Ok(()) => Ok(()),
@@ -190,7 +192,7 @@ fn keep_unknown<T: Target>(lines: &[Line], level: &Level<'_, '_>, rules: ReadRul
     }
     // A name with a dot would be taken for a place within an object, `user.apikey` say.
     let unknown = |member: &&Member<'_>| {
-        !lines.iter().any(|line| line.is_named(&member.name)) && !member.name.contains('.')
+        !lines.iter().any(|line| line.is_named(&member.name) && !is_kept(line)) && !member.name.contains('.')
     };
     for member in level.object.iter().filter(unknown) {
         let path = join(level.path, &member.name);
@@ -199,6 +201,11 @@ fn keep_unknown<T: Target>(lines: &[Line], level: &Level<'_, '_>, rules: ReadRul
             keep(extensions, rules.dialect, path, &member.value, raw);
         }
     }
+}
+
+/// Whether the line is written from a field, and what it was is kept beside the model.
+fn is_kept(line: &Line) -> bool {
+    matches!(&line.what, What::Value(value) if value.extension) && !line.reads()
 }
 
 fn raw_of<'m>(line: &Line, value: &Value<'_>, level: &Level<'m, '_>) -> &'m str {
@@ -236,7 +243,11 @@ fn without_secrets<'a>(value: &Value<'a>) -> Value<'a> {
         Value::Object(object) => {
             let mut open = Object::default();
             for member in object.iter().filter(|member| !Extensions::is_secret(&member.name)) {
-                open.push(Member { name: member.name.clone(), value: without_secrets(&member.value), raw: "" });
+                open.push(Member {
+                    name: member.name.clone(),
+                    value: without_secrets(&member.value),
+                    raw: "",
+                });
             }
             Value::Object(open)
         }

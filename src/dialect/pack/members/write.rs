@@ -20,6 +20,8 @@ pub(in crate::dialect::pack) struct WriteRules<'a> {
     pub usual: &'a Place,
     pub country: Country,
     pub zone_minutes: i32,
+    /// Fields that another one beats, so that they have no place in this message.
+    pub beaten: &'a [Field],
     /// Unknown members go only within this path; `None` writes them where they were.
     pub keep_within: Option<&'a str>,
 }
@@ -68,12 +70,21 @@ impl BodyWriter<'_> {
         }
     }
 
-    fn object<R>(&mut self, name: &str, list: bool, write: impl FnOnce(&mut BodyWriter<'_>) -> R) -> Option<R> {
+    fn object<R>(
+        &mut self,
+        name: &str,
+        list: bool,
+        write: impl FnOnce(&mut BodyWriter<'_>) -> R,
+    ) -> Option<R> {
         let mut result = None;
         match self {
             Self::Json(object) => {
                 let inner = |object: &mut ObjectWriter| result = Some(write(&mut BodyWriter::Json(object)));
-                if list { object.object_in_list(name, inner) } else { object.object(name, inner) };
+                if list {
+                    object.object_in_list(name, inner)
+                } else {
+                    object.object(name, inner)
+                };
             }
             Self::Form(form) => {
                 form.path.push(name.to_owned());
@@ -156,13 +167,10 @@ impl<'w, S: Source> Writer<'w, S> {
         }
     }
 
-    fn value(
-        &self,
-        line: &Line,
-        value: &'w ValueLine,
-        path: &str,
-    ) -> Result<Option<Written<'w>>, Problem> {
-        if value.extension && let Some(written) = self.extension(path, &line.name) {
+    fn value(&self, line: &Line, value: &'w ValueLine, path: &str) -> Result<Option<Written<'w>>, Problem> {
+        if value.extension
+            && let Some(written) = self.extension(path, &line.name)
+        {
             return Ok(Some(written));
         }
         let writing = Writing {
@@ -171,7 +179,7 @@ impl<'w, S: Source> Writer<'w, S> {
             zone_minutes: self.rules.zone_minutes,
         };
         let mut refused = None;
-        for datum in candidates(self.source, value) {
+        for datum in candidates(self.source, value, self.rules.beaten) {
             match value.codec.write(&datum, writing) {
                 Ok(written) => return Ok(Some(written)),
                 Err(cant) => refused = refused.or(Some((cant, field_of(&datum, value)))),
@@ -265,7 +273,10 @@ impl<'w, S: Source> Writer<'w, S> {
         let mut written: Vec<&str> = Vec::new();
         for extension in extensions.of(self.rules.dialect) {
             let Some(name) = within(&extension.path, path) else { continue };
-            if !name.contains('.') && !lines.iter().any(|line| line.is_named(name)) && !written.contains(&name) {
+            if !name.contains('.')
+                && !lines.iter().any(|line| line.is_named(name))
+                && !written.contains(&name)
+            {
                 written.push(name);
                 body.value(name, &Written::Raw(extension.json.as_str().into()), false);
             }
@@ -278,18 +289,20 @@ fn within<'e>(place: &'e str, path: &str) -> Option<&'e str> {
 }
 
 /// The values that a line may write, the likeliest first.
-fn candidates<'s, S: Source>(source: &'s S, value: &ValueLine) -> Vec<Datum<'s>> {
+fn candidates<'s, S: Source>(source: &'s S, value: &ValueLine, beaten: &[Field]) -> Vec<Datum<'s>> {
     if matches!(value.codec, Codec::Identity(..)) {
         return source.identities();
     }
-    let fits = value.sets.iter().all(|(field, name)| {
-        source.get(*field).is_none_or(|datum| datum.to_text() == **name)
-    });
+    let fits = value
+        .sets
+        .iter()
+        .all(|(field, name)| source.get(*field).is_none_or(|datum| datum.to_text() == **name));
     // What a backend's answer leaves open is filled on reading; what is known is written as it is.
     if S::STRICT && !fits {
         return Vec::new();
     }
-    value.fields.iter().find_map(|field| source.get(*field)).into_iter().collect()
+    let fields = value.fields.iter().filter(|field| !beaten.contains(field));
+    fields.into_iter().find_map(|field| source.get(*field)).into_iter().collect()
 }
 
 fn field_of(datum: &Datum<'_>, value: &ValueLine) -> Field {
@@ -325,9 +338,10 @@ fn is_bound(line: &Line) -> bool {
 /// Whether any field that the lines write has a value of its own.
 fn has_value<S: Source>(lines: &[Line], source: &S) -> bool {
     lines.iter().filter(|line| line.writes()).any(|line| match &line.what {
-        What::Value(value) => value.fields.iter().any(|field| {
-            !field.is_of_gateway() && !is_of_client(*field) && source.get(*field).is_some()
-        }),
+        What::Value(value) => value
+            .fields
+            .iter()
+            .any(|field| !field.is_of_gateway() && !is_of_client(*field) && source.get(*field).is_some()),
         What::Object(lines) => has_value(lines, source),
         What::AllExtensions => source.extensions().is_some_and(|extensions| !extensions.is_empty()),
         _ => false,
