@@ -125,7 +125,7 @@ class Codes:
             return "expired"
         if self.wrong_tries is not None and live["wrong"] >= self.wrong_tries:
             return "expired"
-        if not isinstance(code, str) or not secrets.compare_digest(live["code"].encode(), code.encode()):
+        if live["code"] != code:
             live["wrong"] += 1
             return "wrong"
         return "good"

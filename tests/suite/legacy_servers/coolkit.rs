@@ -174,7 +174,10 @@ fn coolkit_refuses_what_its_documents_do_not_allow() {
     assert_error(&post(&server, path, &app.sign(form.as_bytes()), form), 400, "a form");
     let body = app.body(good());
     assert_error(&post(&server, path, &app.sign(b"other"), &body), 406, "another Sign");
-    assert_error(&post(&server, path, "Bearer 0123", &body), 406, "a Bearer before login");
+    let other_scheme = app.sign(body.as_bytes()).replace("Sign", "Bearer");
+    assert_error(&post(&server, path, &other_scheme, &body), 406, "a good Sign under another scheme");
+    let query = format!("rt=0&rt=0&appid={}&ts={}&version=8&nonce={}", app.id, now(), fresh_nonce());
+    assert_error(&get(&server, "/api/user/refresh", &query, &query), 400, "a parameter twice");
     assert_error(&get(&server, path, "a=b", "a=b"), 405, "GET where POST belongs");
     let refused = call(&server, "/api/sms", json!({"sendType": 0, "to": PHONE}));
     assert_error(&refused, 400, "sendType as a number");
