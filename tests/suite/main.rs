@@ -15,5 +15,6 @@ mod restarts;
 mod shared_replay;
 mod signatures;
 mod systemd;
+mod token_stores;
 mod tour;
 mod upstream_faults;
