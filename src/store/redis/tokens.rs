@@ -17,11 +17,8 @@ use super::{RedisStore, Shared, is_certain, random_owner};
 use crate::account::Secret;
 use crate::clock::Moment;
 use crate::seal::{NotAKey, SealKey, SealKeys};
-use crate::store::tokens::{SingleUse, Slot, SpendReceipt, Spent, TokenStore};
+use crate::store::tokens::{GIVE_BACKS, SingleUse, Slot, SpendReceipt, Spent, TokenStore};
 use crate::store::{AppShare, Entry, StoreError};
-
-/// So often a token may be given back.
-const GIVE_BACKS: u8 = 9;
 
 /// Seconds that a token may be older than the floor. The floor counts whole seconds, and a token that
 /// is spent in the second in which its gateway met Redis must pass. In return one could be spent twice

@@ -12,7 +12,7 @@ use moka::ops::compute::Op;
 use moka::sync::Cache;
 use siphasher::sip128::{Hasher128, SipHasher24};
 
-use super::{SingleUse, Slot, SpendReceipt, Spent, TokenStore};
+use super::{GIVE_BACKS, SingleUse, Slot, SpendReceipt, Spent, TokenStore};
 use crate::account::Secret;
 use crate::clock::Moment;
 use crate::store::StoreError;
@@ -20,9 +20,6 @@ use crate::store::StoreError;
 /// Spent tokens are remembered so much longer than they hold: the wall clock, by which they end, may
 /// be set back while the one by which they are forgotten goes on.
 const SLACK: Duration = Duration::from_secs(60);
-
-/// So often a token may be given back.
-const GIVE_BACKS: u8 = 9;
 
 /// Something with an end of its own.
 #[derive(Clone)]

@@ -9,6 +9,9 @@ use super::StoreError;
 use crate::account::{Email, Phone, Purpose, Secret};
 use crate::clock::Moment;
 
+/// So often a token may be given back.
+pub(super) const GIVE_BACKS: u8 = 9;
+
 /// To where a code was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Destination<'a> {
