@@ -16,6 +16,7 @@ pub mod json;
 pub mod observe;
 pub mod problem_details;
 pub mod query;
+pub mod seal;
 pub mod server;
 pub mod sign;
 pub mod store;

@@ -9,8 +9,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "server", "gateway", "backend", "observe", "upstream", "config", "store", "account", "sign",
-            "clock",
+            "server", "gateway", "backend", "observe", "upstream", "config", "store", "seal", "account",
+            "sign", "clock",
         ],
     ),
     (
@@ -29,15 +29,19 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     (
         "gateway",
-        &["dialect", "guard", "region", "upstream", "store", "observe", "config", "account", "sign", "clock"],
+        &[
+            "dialect", "guard", "region", "upstream", "store", "observe", "config", "seal", "account",
+            "sign", "clock",
+        ],
     ),
     ("observe", &["guard", "upstream", "config", "account", "clock"]),
     ("backend", &["problem_details", "upstream", "config", "account", "query", "json", "clock"]),
     ("dialect", &["problem_details", "config", "account", "sign", "query", "json", "clock"]),
     ("guard", &["store", "config", "account", "sign", "clock"]),
     ("upstream", &["config", "account", "clock"]),
-    ("store", &["config", "account", "clock"]),
-    ("config", &["account"]),
+    ("store", &["config", "seal", "account", "clock"]),
+    ("config", &["seal", "account"]),
+    ("seal", &["account", "clock"]),
     ("sign", &["account", "query", "clock"]),
     ("problem_details", &["account", "json"]),
     ("account", &["clock"]),
@@ -54,6 +58,7 @@ const PURE: &[&str] = &[
     "region",
     "config",
     "gateway",
+    "seal",
     "sign",
     "query",
     "json",

@@ -108,7 +108,8 @@ impl Phone {
             None => return None,
         };
         let [b'1', b'3'..=b'9', rest @ ..] = national.as_bytes() else { return None };
-        let plain = rest.len() == 9 && rest.iter().all(u8::is_ascii_digit);
+        // 179 begins what is dialled before numbers abroad (17900 00 …), and that the metadata know.
+        let plain = rest.len() == 9 && rest.iter().all(u8::is_ascii_digit) && !national.starts_with("179");
         plain.then(|| Self { e164: format!("+86{national}"), calling_code: 86 })
     }
 
@@ -119,6 +120,11 @@ impl Phone {
         }
         let calling_code = u16::try_from(number.country_code).map_err(|_| NotAPhone)?;
         let e164 = PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164).into_owned();
+        // Of several prefixes the metadata take off one, so that the form may be read as yet another
+        // number. Such a number could be counted twice, and it reaches nobody.
+        if PHONE_NUMBER_UTIL.parse(&e164, None).ok().as_ref() != Some(&number) {
+            return Err(NotAPhone);
+        }
         Ok(Self { e164, calling_code })
     }
 
@@ -231,6 +237,25 @@ mod tests {
                 prop_assert_eq!(Phone::parse_with_metadata(&text, country), Ok(phone));
             }
         }
+    }
+
+    proptest! {
+        #[test]
+        fn a_normal_form_is_its_own(text in "\\+?[0-9]{5,14}") {
+            if let Ok(phone) = Phone::parse(&text, Country::CHINA) {
+                prop_assert_eq!(Phone::from_e164(phone.e164()), Ok(phone.clone()));
+                prop_assert_eq!(Phone::parse(phone.e164(), "DE".parse().unwrap()), Ok(phone));
+            }
+        }
+    }
+
+    #[test]
+    fn a_prefix_too_many_is_refused_and_one_is_taken_off() {
+        for text in ["000566338", "+62004041880", "+4600531059146", "1220301683185", "0117125499805"] {
+            assert_eq!(e164(text), None, "{text}");
+        }
+        assert_eq!(e164("+49 (0)30 1234567").as_deref(), Some("+49301234567"));
+        assert_eq!(e164("+39 06 698 1234").as_deref(), Some("+39066981234"));
     }
 
     fn e164(text: &str) -> Option<String> {

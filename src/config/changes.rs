@@ -6,7 +6,7 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 
 use super::{
-    Admin, App, Clients, HttpUpstream, Limits, Listener, Mode, NonceFormat, Regions, Replay, Settings,
+    Admin, App, Clients, HttpUpstream, Limits, Listener, Mode, NonceFormat, Regions, Replay, Seal, Settings,
     Throttle, Upstream,
 };
 
@@ -113,6 +113,7 @@ impl Settings {
             data_dir: self.data_dir.clone(),
             replay: self.replay.clone(),
             store: self.store.clone(),
+            seal: new.seal,
             shutdown: self.shutdown.clone(),
             log: self.log,
             backend: self.backend.clone(),
@@ -139,6 +140,7 @@ fn compare(changes: &mut Changes, old: &Settings, new: &Settings) {
         throttle,
         replay,
         store,
+        seal,
         regions,
         shutdown,
         log,
@@ -172,6 +174,7 @@ fn compare(changes: &mut Changes, old: &Settings, new: &Settings) {
         );
     });
     changes.restarting(|changes| changes.compare("store", store, &new.store));
+    compare_fields!(changes, "seal.", seal, new.seal, Seal { keys });
     changes.needs_restart = backend.is_some();
     compare_fields!(changes, "region.", regions, new.regions, Regions { own, table });
     changes.needs_restart = false;

@@ -15,6 +15,7 @@ pub(super) struct Places {
     pub admin: Place,
     pub upstream_app: Place,
     pub data_dir: Place,
+    pub store: Place,
     pub pass_through: Place,
 }
 
@@ -32,6 +33,7 @@ pub(super) fn check(reader: &Reader<'_>, settings: &Settings, places: &Places) {
     check_apps(reader, settings, places);
     check_dialects(reader, settings, places);
     check_data_dir(reader, settings, places);
+    check_seal(reader, settings, places);
     if settings.upstream == Upstream::Embedded && !settings.pass_through.is_empty() {
         reader.error(
             &places.pass_through,
@@ -140,6 +142,26 @@ fn check_data_dir(reader: &Reader<'_>, settings: &Settings, places: &Places) {
             &places.data_dir,
             "without `data_dir` signed calls are refused for a while after every start",
             "set `data_dir`, where the replay guard writes down the latest time that it accepted",
+        );
+    }
+}
+
+/// A key that a gateway makes for itself opens nothing elsewhere.
+fn check_seal(reader: &Reader<'_>, settings: &Settings, places: &Places) {
+    if !settings.seal.keys.is_empty() {
+        return;
+    }
+    if settings.store.redis.is_some() || settings.store.instances > 1 {
+        reader.error(
+            &places.store,
+            "several gateways need the same keys for sealed tokens, and each would make its own",
+            "add a [seal] with `keys = [{ id = \"2026-11\", secret = \"file:PATH\" }]`, the same for all instances",
+        );
+    } else if settings.data_dir.is_none() {
+        reader.warning(
+            &places.data_dir,
+            "without `data_dir` sealed tokens end with the process",
+            "set `data_dir`, where their key is kept, or name one in [seal]",
         );
     }
 }

@@ -53,6 +53,7 @@ impl Settings {
             replay: super::Replay::default(),
             throttle: super::Throttle::default().without_addresses(),
             store: super::Store::default(),
+            seal: super::Seal::default(),
             regions: super::Regions::default(),
             shutdown: super::Shutdown::default(),
             log: super::Log::default(),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::checks::{self, Places};
 use super::reader::{Located, Node, Place, Reader, Table};
 use super::{
-    Admin, App, Backend, Clients, Env, Finding, Limits, Listener, Log, PassThrough, Regions, Replay,
+    Admin, App, Backend, Clients, Env, Finding, Limits, Listener, Log, PassThrough, Regions, Replay, Seal,
     Settings, Severity, Shutdown, Store, Throttle, Upstream, overrides,
 };
 use crate::account::Country;
@@ -86,6 +86,7 @@ fn read_document(table: &mut Table<'_>) -> (Settings, Places) {
         admin: admin.as_ref().map_or(Place::File, |admin| admin.place.clone()),
         upstream_app: table.place("upstream"),
         data_dir: table.place("data_dir"),
+        store: table.place("store"),
         pass_through: table.place("pass_through"),
     };
     let pass_through = table.read("pass_through", |node| {
@@ -96,6 +97,7 @@ fn read_document(table: &mut Table<'_>) -> (Settings, Places) {
     let throttle = section(table, "throttle", "[throttle]", Throttle::read);
     let replay = section(table, "replay", "[replay]", Replay::read);
     let store = section(table, "store", "[store]", Store::read);
+    let seal = section(table, "seal", "[seal]", Seal::read);
     let regions = section(table, "region", "[region]", Regions::read);
     let shutdown = section(table, "shutdown", "[shutdown]", Shutdown::read);
     let log = section(table, "log", "[log]", Log::read);
@@ -113,6 +115,7 @@ fn read_document(table: &mut Table<'_>) -> (Settings, Places) {
         replay: replay.unwrap_or_default(),
         throttle: throttle.unwrap_or_default(),
         store: store.unwrap_or_default(),
+        seal: seal.unwrap_or_default(),
         regions: regions.unwrap_or_default(),
         shutdown: shutdown.unwrap_or_default(),
         log: log.unwrap_or_default(),

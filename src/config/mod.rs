@@ -19,6 +19,7 @@ mod pass_through;
 pub(crate) mod reader;
 mod region;
 mod replay;
+mod seal;
 mod shutdown;
 mod store;
 #[cfg(test)]
@@ -45,6 +46,7 @@ pub use reader::Env;
 pub(crate) use reader::suggestion;
 pub use region::{Region, Regions};
 pub use replay::Replay;
+pub use seal::Seal;
 pub use shutdown::Shutdown;
 pub use store::{OnStoreError, Redis, RedisAddress, Store, Topology};
 pub use throttle::Throttle;
@@ -78,6 +80,8 @@ pub struct Settings {
     pub throttle: Throttle,
     /// Where the guards remember.
     pub store: Store,
+    /// What the gateway seals its own tokens with.
+    pub seal: Seal,
     /// Regions.
     pub regions: Regions,
     /// How the process stops.

@@ -73,6 +73,7 @@ fn settings(directory: &std::path::Path) -> Settings {
         replay: Replay::default(),
         throttle: config::Throttle::default(),
         store: crate::config::Store::default(),
+        seal: crate::config::Seal::default(),
         regions: Regions { own: "cn".to_owned(), table: vec![region("cn", &[86]), region("eu", &[44, 49])] },
         shutdown: Shutdown::default(),
         log: crate::config::Log::default(),

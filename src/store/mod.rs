@@ -5,6 +5,7 @@ mod digest_hasher;
 pub mod memory;
 pub mod redis;
 mod terms;
+pub mod tokens;
 pub mod windows;
 
 use std::sync::Arc;

@@ -38,7 +38,7 @@ pub fn on_port(server: &RedisServer) -> RedisAddress {
     RedisAddress::Tcp { host: "127.0.0.1".to_owned(), port: server.port, tls: false }
 }
 
-fn single(server: &RedisServer) -> Redis {
+pub fn single(server: &RedisServer) -> Redis {
     let path = server.url().strip_prefix("unix:").unwrap();
     settings(Topology::Single, vec![RedisAddress::Unix(path.into())])
 }

@@ -70,6 +70,11 @@ fn changes_are_named_by_their_keys_and_marked() {
         ("64KiB", "32KiB", &["limits.body_size"]),
         ("per_address = 50", "per_address = \"off\"", &["limits.calls_per_second_per_address<"]),
         ("entries = 1000", "entries = 1001", &["replay.entries!", "replay.entries_per_app!"]),
+        (
+            "[region]",
+            "[seal]\nkeys = [{ id = \"one\", secret = \"env:SEAL_KEY\" }]\n[region]",
+            &["seal.keys"],
+        ),
         (r#"own = "cn""#, r#"own = "eu""#, &["region.own", "region.table"]),
         ("5s", "6s", &["shutdown!"]),
         ("info", "debug", &["log!"]),

@@ -2,6 +2,7 @@
 
 mod changes;
 mod form;
+mod seal;
 mod sections;
 mod sources;
 mod store;
@@ -14,6 +15,7 @@ fn environment(name: &str) -> Option<String> {
     match name {
         "APP_SECRET" => Some("from the environment".to_owned()),
         "STATE_KEY" => Some("0123456789abcdef0123456789abcdef".to_owned()),
+        "SEAL_KEY" => Some("5ea1".repeat(16)),
         "EMPTY" => Some(String::new()),
         _ => None,
     }
@@ -63,6 +65,9 @@ fn warning(text: &str, message: &str) {
 fn with(rest: &str) -> String {
     format!("{OPEN}{rest}")
 }
+
+/// What several gateways need.
+const SEAL: &str = "[seal]\nkeys = [{ id = \"one\", secret = \"env:SEAL_KEY\" }]\n";
 
 fn app(rest: &str) -> String {
     with(&format!("[[app]]\nid = \"one\"\nsecrets = [\"env:APP_SECRET\"]\n{rest}"))

@@ -18,6 +18,7 @@ fn the_shipped_file_loads_without_a_finding_and_says_the_defaults() {
     assert_eq!(shipped.clients, Clients::default());
     assert_eq!(shipped.shutdown, Shutdown::default());
     assert_eq!(shipped.regions, Regions::default());
+    assert_eq!(shipped.seal, Seal::default());
 }
 
 #[test]

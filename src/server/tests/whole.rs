@@ -36,6 +36,7 @@ pub fn settings() -> Settings {
         replay: Replay::default(),
         throttle: Throttle::default(),
         store: crate::config::Store::default(),
+        seal: crate::config::Seal::default(),
         regions: Regions::default(),
         log: Log::default(),
         shutdown: Shutdown { drain_delay: Duration::from_secs(60), grace: Duration::from_secs(60) },

@@ -15,6 +15,7 @@ mod link;
 mod scripts;
 mod session;
 mod supervisor;
+mod tokens;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -36,6 +37,7 @@ pub use figures::Figures;
 use link::Connector;
 use scripts::{Keys, Scripts};
 use session::Session;
+pub use tokens::RedisTokens;
 
 /// An instance whose clock is further off than this is not ready, in milliseconds.
 const CLOCK_LIMIT_MILLIS: i64 = 5_000;

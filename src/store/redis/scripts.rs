@@ -110,6 +110,16 @@ impl Keys {
         format!("dragoman:{{{}}}", self.text("replay", &digest.to_be_bytes()))
     }
 
+    /// The key of an upstream's challenge.
+    pub fn challenge(&self, slot: &[u8]) -> String {
+        format!("dragoman:{{{}}}", self.text("challenge", slot))
+    }
+
+    /// The digest of a spent token among those of used requests.
+    pub fn spent(&self, digest: u128) -> u128 {
+        u128::from_be_bytes(self.bytes("spent", &digest.to_be_bytes()))
+    }
+
     /// A name for the terms.
     pub fn terms(&self, policy: &str) -> String {
         self.text("policy", policy.as_bytes())

@@ -82,6 +82,9 @@ impl House {
         let key = self.directory.path().join("state.key");
         fs::write(&key, "0123456789abcdef0123456789abcdef").unwrap();
         self.config = self.config.replace("future = \"30s\"", "future = \"1s\"");
+        let seal = "5ea1".repeat(16);
+        self.config += &format!("\n[seal]\nkeys = [{{ id = \"suite\", secret = {seal:?} }}]\n");
+        self.secrets.push(seal);
         self.config += &format!(
             "\n[store]\nkind = \"redis\"\nurls = [{redis:?}]\ninstances = 2\ntimeout = \"1s\"\nstate_key = \"file:{}\"\n",
             key.display()

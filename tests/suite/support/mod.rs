@@ -3,6 +3,7 @@
 pub mod coolkit;
 pub mod gateway;
 pub mod http;
+pub mod legacy;
 pub mod redis;
 pub mod tools;
 pub mod upstream;

@@ -1,0 +1,178 @@
+//! The tokens of one process. What was spent before it started it does not know, so tokens of that
+//! time are not taken.
+
+use std::hash::Hasher;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use moka::Expiry;
+use moka::ops::compute::Op;
+use moka::sync::Cache;
+use siphasher::sip128::{Hasher128, SipHasher24};
+
+use super::{GIVE_BACKS, SingleUse, Slot, SpendReceipt, Spent, TokenStore};
+use crate::account::Secret;
+use crate::clock::Moment;
+use crate::store::StoreError;
+
+/// Spent tokens are remembered so much longer than they hold: the wall clock, by which they end, may
+/// be set back while the one by which they are forgotten goes on.
+const SLACK: Duration = Duration::from_secs(60);
+
+/// Something with an end of its own.
+#[derive(Clone)]
+struct Held<T> {
+    value: T,
+    lifetime: Duration,
+}
+
+/// How often a token was given back, and whether it is spent now.
+#[derive(Clone, Copy)]
+struct Mark {
+    given_back: u8,
+    spent: bool,
+}
+
+struct HeldExpiry;
+
+impl<T> Expiry<u128, Held<T>> for HeldExpiry {
+    fn expire_after_create(&self, _: &u128, held: &Held<T>, _: Instant) -> Option<Duration> {
+        Some(held.lifetime)
+    }
+
+    fn expire_after_update(
+        &self,
+        _: &u128,
+        held: &Held<T>,
+        _: Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
+        Some(held.lifetime)
+    }
+}
+
+/// The tokens of one process.
+pub struct MemoryTokens {
+    challenges: Cache<u128, Held<(Secret, Moment)>>,
+    marks: Cache<u128, Held<Mark>>,
+    count: Arc<AtomicUsize>,
+    bound: usize,
+    key: [u8; 16],
+    opened: Moment,
+}
+
+impl MemoryTokens {
+    /// Nothing yet, and at most `bound` challenges and spent tokens together.
+    ///
+    /// # Errors
+    /// When the system gives no random bytes for a key.
+    pub fn open(bound: usize, now: Moment) -> Result<Self, getrandom::Error> {
+        let mut key = [0; 16];
+        getrandom::fill(&mut key)?;
+        let count = Arc::new(AtomicUsize::new(0));
+        Ok(Self { challenges: cache(&count), marks: cache(&count), count, bound, key, opened: now })
+    }
+
+    /// Slots are kept by keyed digests: nobody's phone lies in memory as a key.
+    fn place(&self, slot: Slot<'_>) -> u128 {
+        let mut hasher = SipHasher24::new_with_key(&self.key);
+        hasher.write(&slot.to_bytes());
+        hasher.finish128().as_u128()
+    }
+
+    /// Takes room for one more.
+    fn reserve(&self) -> Result<(), StoreError> {
+        let take = || {
+            let more = |count: usize| (count < self.bound).then_some(count + 1);
+            self.count.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).map(|_| ())
+        };
+        take().or_else(|_| {
+            // What has expired may not have been swept yet.
+            self.challenges.run_pending_tasks();
+            self.marks.run_pending_tasks();
+            take().map_err(|_| StoreError::Full)
+        })
+    }
+
+    fn release(&self) {
+        self.count.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// A cache without a capacity: what is in it leaves by its time only, never to make room.
+fn cache<T: Clone + Send + Sync + 'static>(count: &Arc<AtomicUsize>) -> Cache<u128, Held<T>> {
+    let count = Arc::clone(count);
+    Cache::builder()
+        .expire_after(HeldExpiry)
+        .eviction_listener(move |_, _, _| {
+            count.fetch_sub(1, Ordering::AcqRel);
+        })
+        .build()
+}
+
+fn between(now: Moment, end: Moment) -> Duration {
+    Duration::from_millis(u64::try_from(end.millis().saturating_sub(now.millis())).unwrap_or(0))
+}
+
+#[async_trait]
+impl TokenStore for MemoryTokens {
+    async fn keep(
+        &self,
+        slot: Slot<'_>,
+        challenge: &Secret,
+        until: Moment,
+        now: Moment,
+    ) -> Result<(), StoreError> {
+        self.reserve()?;
+        let held = Held { value: (challenge.clone(), until), lifetime: between(now, until) };
+        self.challenges.insert(self.place(slot), held);
+        Ok(())
+    }
+
+    async fn recall(&self, slot: Slot<'_>, now: Moment) -> Result<Option<Secret>, StoreError> {
+        let held = self.challenges.get(&self.place(slot)).map(|held| held.value);
+        Ok(held.filter(|(_, until)| now < *until).map(|(challenge, _)| challenge))
+    }
+
+    async fn spend(&self, token: SingleUse, now: Moment) -> Result<Spent, StoreError> {
+        if token.issued < self.opened || token.expires <= now {
+            return Err(StoreError::BelowFloor);
+        }
+        let known = |mark: Option<Held<Mark>>| mark.is_some_and(|mark| mark.value.spent);
+        if known(self.marks.get(&token.digest)) {
+            return Ok(Spent::Before);
+        }
+        self.reserve()?;
+        let lifetime = between(now, token.expires).saturating_add(SLACK);
+        let mut won = false;
+        self.marks.entry(token.digest).and_compute_with(|entry| {
+            let before = entry.map(|entry| entry.into_value().value);
+            won = !before.is_some_and(|mark| mark.spent);
+            let given_back = before.map_or(0, |mark| mark.given_back);
+            let mark = Mark { given_back, spent: true };
+            if won { Op::Put(Held { value: mark, lifetime }) } else { Op::Nop }
+        });
+        if won {
+            return Ok(Spent::Now(SpendReceipt::new(token, None)));
+        }
+        self.release();
+        Ok(Spent::Before)
+    }
+
+    async fn give_back(&self, receipt: SpendReceipt) {
+        self.marks.entry(receipt.token().digest).and_compute_with(|entry| {
+            let Some(held) = entry.map(|entry| entry.into_value()) else {
+                return Op::Nop;
+            };
+            if held.value.given_back >= GIVE_BACKS {
+                return Op::Nop;
+            }
+            let mark = Mark { given_back: held.value.given_back + 1, spent: false };
+            // It takes the place of one that is counted, which leaves in return.
+            self.count.fetch_add(1, Ordering::AcqRel);
+            Op::Put(Held { value: mark, lifetime: held.lifetime })
+        });
+    }
+}
