@@ -120,6 +120,12 @@ impl Session {
     pub fn of_access_token(access_token: Secret) -> Self {
         Self { access_token, expires_in: None, refresh_token: None, refresh_expires_in: None }
     }
+
+    /// When it ends, if it was opened at `now`.
+    pub fn ends(&self, now: Moment) -> Option<Moment> {
+        let seconds = self.expires_in?.try_into().ok()?;
+        Some(now.plus_seconds(seconds))
+    }
 }
 
 /// One good answer in the canonical model. Which members are there depends on the operation.

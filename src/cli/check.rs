@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::{Failure, settings};
-use crate::config::{App, Finding, Listener, Mode, Settings, Severity, Upstream, signs};
+use crate::config::{App, Finding, Listener, Mode, Settings, Severity, Upstream};
 
 const EXAMPLES: &str =
     "Every finding comes with its place and a hint. Exit code 1 means that `run` would refuse the file.
@@ -100,7 +100,7 @@ fn write_settings(out: &mut impl Write, settings: &Settings) -> Result<(), Failu
     for listener in &settings.listeners {
         writeln!(out, "listener {}", listener.address)?;
         for dialect in &listener.dialects {
-            writeln!(out, "  {dialect}: {}", openness(listener, dialect, &settings.apps))?;
+            writeln!(out, "  {dialect}: {}", openness(listener, dialect, settings))?;
         }
     }
     match &settings.admin {
@@ -121,9 +121,10 @@ fn write_settings(out: &mut impl Write, settings: &Settings) -> Result<(), Failu
     Ok(())
 }
 
-fn openness(listener: &Listener, dialect: &str, apps: &[App]) -> &'static str {
-    let enforced = apps.iter().any(|app| app.signature == Mode::Enforce);
-    match (signs(dialect), apps.is_empty()) {
+fn openness(listener: &Listener, dialect: &str, settings: &Settings) -> &'static str {
+    let enforced = settings.apps.iter().any(|app| app.signature == Mode::Enforce);
+    let signs = settings.dialects.iter().any(|known| known.name == dialect && known.signs);
+    match (signs, settings.apps.is_empty()) {
         (true, true) => "closed, no app may sign",
         (true, false) => "open to the apps below",
         (false, _) if enforced && !listener.unsigned.iter().any(|open| open == dialect) => {

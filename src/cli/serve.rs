@@ -17,7 +17,7 @@ use crate::account::Problem;
 use crate::backend::{Backend, Message, OPENAPI};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, HttpUpstream, Limits, Settings, Shutdown};
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Stores};
 use crate::observe::{CallRecord, Observer};
 use crate::server::admin::{AdminPages, OutboxEntry};
 use crate::server::notify::{self, Notifier};
@@ -26,8 +26,7 @@ use crate::server::{
     self, Edge, Handler, Lifecycle, Load, NoRecords, Phase, Plain, RecordSink, Service, Stopped,
     problem_json, signals,
 };
-use crate::store::memory::MemoryStore;
-use crate::store::redis::RedisStore;
+use crate::store::redis::{RedisStore, RedisTokens};
 use crate::store::{ReplayStore, Terms};
 use crate::upstream::Upstream;
 use crate::upstream::http::HttpBackend;
@@ -118,8 +117,8 @@ async fn serve(
     };
     let upstream = upstream(settings, embedded.as_ref())?;
     let redis = redis(settings, &observer, Arc::clone(&clock)).await?;
-    let store = replay_store(settings, redis.as_ref());
-    let gateway = Gateway::with_store(settings, Arc::clone(&upstream), store, clock)
+    let stores = stores(settings, redis.as_ref(), clock.as_ref())?;
+    let gateway = Gateway::with_stores(settings, Arc::clone(&upstream), stores, clock)
         .map_err(|error| no_start(error).hint(DATA_HINT))?;
     let gateway = Arc::new(gateway);
     let load = Load::new(&settings.limits);
@@ -209,11 +208,18 @@ async fn redis(
     Ok(Some(Arc::new(store)))
 }
 
-/// Where used requests are remembered: in the shared memory if there is one, else in this process.
-fn replay_store(settings: &Settings, shared: Option<&Arc<RedisStore>>) -> Arc<dyn ReplayStore> {
+/// Where the guards remember: in the shared memory if there is one, else in this process.
+fn stores(
+    settings: &Settings,
+    shared: Option<&Arc<RedisStore>>,
+    clock: &dyn Clock,
+) -> Result<Stores, Failure> {
     match shared {
-        Some(shared) => Arc::clone(shared) as Arc<dyn ReplayStore>,
-        None => Arc::new(MemoryStore::new(settings.replay.entries)),
+        Some(shared) => Ok(Stores {
+            replay: Arc::clone(shared) as Arc<dyn ReplayStore>,
+            tokens: Arc::new(RedisTokens::over(Arc::clone(shared)).map_err(no_start)?),
+        }),
+        None => Stores::in_memory(settings, clock.now()).map_err(no_start),
     }
 }
 

@@ -109,6 +109,8 @@ impl Settings {
             clients: self.clients.clone(),
             regions: if self.backend.is_some() { self.regions.clone() } else { new.regions },
             default_country: new.default_country,
+            dialects_dir: new.dialects_dir,
+            dialects: new.dialects,
             admin: self.admin.clone(),
             data_dir: self.data_dir.clone(),
             replay: self.replay.clone(),
@@ -146,10 +148,14 @@ fn compare(changes: &mut Changes, old: &Settings, new: &Settings) {
         log,
         backend,
         default_country,
+        dialects_dir,
+        dialects,
         demo: _,
     } = old;
     changes.restarting(|changes| changes.compare("data_dir", data_dir, &new.data_dir));
     changes.compare("default_country", default_country, &new.default_country);
+    changes.compare("dialects_dir", dialects_dir, &new.dialects_dir);
+    changes.compare("dialects", dialects, &new.dialects);
     compare_listeners(changes, listeners, &new.listeners);
     changes.restarting(|changes| compare_admin(changes, admin.as_ref(), new.admin.as_ref()));
     compare_upstreams(changes, upstream, &new.upstream);
@@ -241,7 +247,7 @@ fn compare_listeners(changes: &mut Changes, old: &[Listener], new: &[Listener]) 
             &prefix,
             old,
             new,
-            Listener { address, dialects, default_dialect, unsigned }
+            Listener { address, dialects, default_dialect, unsigned, settings }
         );
         let more = |old: &[String], new: &[String]| new.iter().any(|dialect| !old.contains(dialect));
         changes.weaker(format!("{prefix}unsigned"), more(&old.unsigned, &new.unsigned));
@@ -282,6 +288,7 @@ fn compare_upstreams(changes: &mut Changes, old: &Upstream, new: &Upstream) {
             answer_bytes => "answer_size",
             secret,
             app,
+            settings,
         }
     );
     changes.weaker("upstream.tls", !new.tls);

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 
 use super::demo::is_sample;
-use super::dialects::signs;
 use super::overrides;
 use super::reader::{Place, Reader};
 use super::{Mode, Settings, Upstream};
@@ -112,14 +111,14 @@ fn check_dialects(reader: &Reader<'_>, settings: &Settings, places: &Places) {
     let enforced = settings.apps.iter().any(|app| app.signature == Mode::Enforce);
     for (listener, place) in settings.listeners.iter().zip(&places.listeners) {
         for dialect in &listener.dialects {
-            if signs(dialect) && settings.apps.is_empty() {
+            if reader.signs(dialect) && settings.apps.is_empty() {
                 reader.warning(
                     place,
                     format!("{dialect:?} is offered here, but no app may sign: all its calls are refused"),
                     "add an [[app]], or leave the dialect out of `dialects`",
                 );
             }
-            if enforced && !signs(dialect) && !listener.unsigned.contains(dialect) {
+            if enforced && !reader.signs(dialect) && !listener.unsigned.contains(dialect) {
                 reader.warning(
                     place,
                     format!("{dialect:?} is closed here, because an app's signature is enforced"),

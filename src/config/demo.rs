@@ -41,6 +41,8 @@ impl Settings {
             listeners: vec![listener],
             admin: Some(Admin::loopback()),
             data_dir: Some("data".into()),
+            dialects_dir: None,
+            dialects: super::dialects::known(None),
             upstream: Upstream::Embedded,
             pass_through: Vec::new(),
             apps: vec![App::new(SAMPLE_ID, SAMPLE_SECRET)],

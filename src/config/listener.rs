@@ -1,8 +1,9 @@
 //! Where clients are served.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use super::dialects::{DIALECTS, signs};
+use super::dialects::DIALECTS;
 use super::reader::{Located, Node, Table, suggestion};
 use super::value::bind_address;
 
@@ -17,25 +18,40 @@ pub struct Listener {
     pub default_dialect: Option<String>,
     /// Dialects without a signature that stay open although an app's signature is enforced.
     pub unsigned: Vec<String>,
+    /// Options of dialects, as their packs name them: for each dialect its settings' values.
+    pub settings: DialectSettings,
 }
 
+/// For each dialect the values of its settings.
+pub type DialectSettings = BTreeMap<String, BTreeMap<String, String>>;
+
 impl Listener {
-    /// A listener that offers every dialect.
+    /// A listener that offers every built-in dialect.
     pub fn with_all_dialects(address: SocketAddr) -> Self {
-        Self { address, dialects: all_dialects(), default_dialect: None, unsigned: Vec::new() }
+        let dialects = DIALECTS.iter().map(|dialect| dialect.name.to_owned()).collect();
+        Self {
+            address,
+            dialects,
+            default_dialect: None,
+            unsigned: Vec::new(),
+            settings: DialectSettings::new(),
+        }
     }
 
     /// Reads one `[[listener]]`.
     pub(super) fn read(table: &mut Table<'_>) -> Option<Located<Self>> {
         let address = table.need("address", bind_address);
-        let dialects = table.read("dialects", some_dialects).unwrap_or_else(all_dialects);
+        let dialects = table.read("dialects", some_dialects).unwrap_or_else(|| all_dialects(table));
         let offered = |node: Node<'_>| offered_dialect(node, &dialects);
         let default_dialect = table.read("default_dialect", offered);
         let unsigned = table
             .read("unsigned", |node| node.list(|item| unsigned_dialect(item, &dialects)))
             .unwrap_or_default();
+        let settings = table
+            .read("settings", |node| node.table("`settings`", |table| dialect_settings(table, &dialects)))
+            .unwrap_or_default();
         let place = table.place("address");
-        let value = Self { address: address?, dialects, default_dialect, unsigned };
+        let value = Self { address: address?, dialects, default_dialect, unsigned, settings };
         Some(Located { value, place })
     }
 }
@@ -47,14 +63,37 @@ fn some_dialects(node: Node<'_>) -> Option<Vec<String>> {
     node.list(known_dialect)
 }
 
-fn all_dialects() -> Vec<String> {
-    DIALECTS.iter().map(|dialect| dialect.name.to_owned()).collect()
+fn all_dialects(table: &Table<'_>) -> Vec<String> {
+    table.reader.dialects().iter().map(|dialect| dialect.name.clone()).collect()
 }
 
-/// The name of a dialect that is built in.
+/// `settings.shopxo = { numbers = "integer" }`
+fn dialect_settings(table: &mut Table<'_>, offered: &[String]) -> DialectSettings {
+    let mut settings = DialectSettings::new();
+    for (dialect, place, node) in table.entries() {
+        if !offered.iter().any(|name| name == dialect) {
+            let hint = "add it to this listener's `dialects`, or remove its settings";
+            table.reader.error(&place, format!("{dialect:?} is not offered here"), hint);
+        }
+        settings.insert(dialect.to_owned(), node.table("the settings", pack_settings).unwrap_or_default());
+    }
+    settings
+}
+
+/// Names and values of one dialect's settings; whether its pack has them is told when it is loaded.
+pub(super) fn pack_settings(table: &mut Table<'_>) -> BTreeMap<String, String> {
+    let entries = table.entries();
+    entries
+        .into_iter()
+        .filter_map(|(name, _, node)| Some((name.to_owned(), node.text()?.to_owned())))
+        .collect()
+}
+
+/// The name of a dialect that there is.
 pub(super) fn known_dialect(node: Node<'_>) -> Option<String> {
     let text = node.text()?;
-    let names: Vec<&str> = DIALECTS.iter().map(|dialect| dialect.name).collect();
+    let known = node.reader.dialects();
+    let names: Vec<&str> = known.iter().map(|dialect| dialect.name.as_str()).collect();
     if names.contains(&text) {
         return Some(text.to_owned());
     }
@@ -71,7 +110,7 @@ fn offered_dialect(node: Node<'_>, offered: &[String]) -> Option<String> {
 
 fn unsigned_dialect(node: Node<'_>, offered: &[String]) -> Option<String> {
     let dialect = offered_dialect(node, offered)?;
-    if signs(&dialect) {
+    if node.reader.signs(&dialect) {
         return node.fail(
             format!("{dialect:?} signs its calls, so `unsigned` can't open it"),
             "`unsigned` is for dialects without a signature; to relax a signature see `signature` in [[app]]",

@@ -66,6 +66,8 @@ fn read(reader: &Reader<'_>) -> Option<Settings> {
 
 fn read_document(table: &mut Table<'_>) -> (Settings, Places) {
     let data_dir = table.read("data_dir", directory);
+    let dialects_dir = table.read("dialects_dir", directory).flatten();
+    table.reader.know_dialects(super::dialects::known(dialects_dir.as_deref()));
     let default_country = table.read("default_country", country);
     if !table.has("listener") {
         let hint = "add a [[listener]] with `address = \"127.0.0.1:8080\"`";
@@ -106,6 +108,8 @@ fn read_document(table: &mut Table<'_>) -> (Settings, Places) {
     let settings = Settings {
         listeners: values(listeners),
         admin: admin.map(|admin| admin.value),
+        dialects: table.reader.dialects().clone(),
+        dialects_dir,
         data_dir: data_dir.unwrap_or_else(|| Some("data".into())),
         upstream: upstream.flatten().unwrap_or(Upstream::Embedded),
         pass_through: pass_through.unwrap_or_default(),

@@ -36,10 +36,10 @@ pub use backend::Backend;
 pub use changes::Change;
 pub use clients::{Clients, Network};
 pub use demo::{SAMPLE_ID, SAMPLE_SECRET};
-pub use dialects::{DIALECTS, Dialect, dialect, signs};
+pub use dialects::{DIALECTS, Dialect, KnownDialect};
 pub use finding::{Finding, Severity};
 pub use limits::Limits;
-pub use listener::Listener;
+pub use listener::{DialectSettings, Listener};
 pub use log::{Log, LogFormat, LogLevel};
 pub use pass_through::PassThrough;
 pub use reader::Env;
@@ -62,6 +62,10 @@ pub struct Settings {
     pub listeners: Vec<Listener>,
     /// The listener for operators.
     pub admin: Option<Admin>,
+    /// A directory of packs: the operator's own dialects.
+    pub dialects_dir: Option<PathBuf>,
+    /// Every dialect that may be named: the built-in ones, and those of `dialects_dir`.
+    pub dialects: Vec<KnownDialect>,
     /// Where the gateway keeps what must survive a restart; `None` when there is no such place.
     pub data_dir: Option<PathBuf>,
     /// The backend.

@@ -1,12 +1,13 @@
 //! Walks a TOML document and collects every finding on the way, instead of stopping at the
 //! first as serde does. Keys that nobody asked for are unknown keys.
 
-use std::cell::RefCell;
+use std::cell::{Ref, RefCell};
 use std::ops::Range;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::dialects::KnownDialect;
 use super::finding::{Finding, Severity};
 
 /// Looks up an environment variable.
@@ -37,6 +38,7 @@ pub(crate) struct Reader<'a> {
     pub env: Env<'a>,
     findings: RefCell<Vec<Finding>>,
     literal_secrets: RefCell<Vec<Place>>,
+    dialects: RefCell<Vec<KnownDialect>>,
 }
 
 impl<'a> Reader<'a> {
@@ -47,6 +49,7 @@ impl<'a> Reader<'a> {
             env,
             findings: RefCell::default(),
             literal_secrets: RefCell::default(),
+            dialects: RefCell::default(),
         }
     }
 
@@ -58,6 +61,21 @@ impl<'a> Reader<'a> {
     /// Notes what works but should be looked at.
     pub fn warning(&self, place: &Place, message: impl Into<String>, hint: impl Into<String>) {
         self.note(place, Severity::Warning, message.into(), hint.into());
+    }
+
+    /// Sets which dialects the file may name.
+    pub fn know_dialects(&self, dialects: Vec<KnownDialect>) {
+        self.dialects.replace(dialects);
+    }
+
+    /// The dialects that the file may name.
+    pub fn dialects(&self) -> Ref<'_, Vec<KnownDialect>> {
+        self.dialects.borrow()
+    }
+
+    /// Whether calls of a dialect are signed by an app.
+    pub fn signs(&self, name: &str) -> bool {
+        self.dialects().iter().any(|dialect| dialect.name == name && dialect.signs)
     }
 
     /// Remembers a secret that stands in the file itself; whether that matters is known once

@@ -1,12 +1,12 @@
 //! The backend behind the gateway.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
-use super::dialects::signs;
-use super::listener::known_dialect;
+use super::listener::{known_dialect, pack_settings};
 use super::reader::{Node, Table};
 use super::value::{duration, name, secret, size};
 use crate::account::Secret;
@@ -56,6 +56,8 @@ pub struct HttpUpstream {
     pub secret: Option<(String, Secret)>,
     /// The app as which calls are signed, where the backend's dialect signs.
     pub app: Option<UpstreamApp>,
+    /// Options of the dialect, as its pack names them.
+    pub settings: BTreeMap<String, String>,
 }
 
 /// The app as which the gateway signs calls to a backend.
@@ -67,7 +69,7 @@ pub struct UpstreamApp {
     pub secret: Secret,
 }
 
-const HTTP_KEYS: [&str; 11] = [
+const HTTP_KEYS: [&str; 12] = [
     "dialect",
     "addresses",
     "tls",
@@ -79,6 +81,7 @@ const HTTP_KEYS: [&str; 11] = [
     "answer_size",
     "secret",
     "app",
+    "settings",
 ];
 
 /// Fields that the gateway writes itself.
@@ -141,6 +144,9 @@ impl HttpUpstream {
                 .unwrap_or(1024 * 1024),
             secret: table.read("secret", |node| node.table("secret", header_secret)).flatten(),
             app: table.read("app", |node| node.table("app", upstream_app)).flatten(),
+            settings: table
+                .read("settings", |node| node.table("`settings`", pack_settings))
+                .unwrap_or_default(),
             tls,
             host: host.unwrap_or_default().to_owned(),
             dialect: dialect?,
@@ -171,7 +177,7 @@ impl HttpUpstream {
                 "raise `total_timeout` or lower the others",
             );
         }
-        match (&self.app, signs(&self.dialect)) {
+        match (&self.app, table.reader.signs(&self.dialect)) {
             (None, true) => table.error(
                 "dialect",
                 format!("{:?} signs its calls, so the gateway needs an app to sign as", self.dialect),

@@ -20,7 +20,7 @@ use crate::query;
 pub use crate::sign::Signed;
 pub use built_in::{BUILT_IN, CANONICAL};
 pub use language::Language;
-pub use pack::{Pack, Target};
+pub use pack::{Pack, Target, integer_of};
 pub use set::Dialects;
 
 /// What a dialect says of a request whose head it sees.

@@ -28,6 +28,7 @@ use field::Field;
 use members::{Line, What};
 use plan::Plan;
 
+pub use codec::integer_of;
 pub use routes::Target;
 
 /// A dialect, read from its file and compiled.

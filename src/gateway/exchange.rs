@@ -6,9 +6,11 @@ use http::{Response, request};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
+use super::flow::own_account;
+use super::trust::{Opened, Sides};
 use super::{Arrival, Gateway, Route};
 use crate::account::{Account, Call, Operation, Problem, ProblemCode, Reply};
-use crate::dialect::{Asked, Dialect, Language, Proof, Sending, Signed, Understood};
+use crate::dialect::{Asked, Dialect, Language, Pack, Proof, Sending, Signed, Understood};
 use crate::guard::{Guard, Refusal, SignedRequest};
 use crate::observe::{Attempt, CallRecord, Outcome};
 use crate::store::Receipt;
@@ -47,7 +49,7 @@ pub(super) async fn run(
         Proof::Signature(signed) => Some(signed),
         Proof::Token | Proof::None => None,
     };
-    let exchange = Exchange { gateway, arrival, head, body };
+    let exchange = Exchange { gateway, client: dialect, arrival, head, body };
     let told = exchange.answer(&mut call, signed, record).await;
     let asked = Asked { call: Some(&call), signed, ..gateway.asked(Some(call.operation), language) };
     match told.and_then(|reply| dialect.write_reply(&asked, &fill_gaps(reply, &call))) {
@@ -61,8 +63,10 @@ pub(super) async fn run(
 }
 
 /// One call under way.
-struct Exchange<'a> {
-    gateway: &'a Gateway,
+pub(super) struct Exchange<'a> {
+    pub(super) gateway: &'a Gateway,
+    /// The dialect that the caller speaks.
+    pub(super) client: &'a Pack,
     arrival: &'a Arrival,
     head: &'a request::Parts,
     body: &'a Bytes,
@@ -82,20 +86,52 @@ impl Exchange<'_> {
         if call.operation == Operation::Region {
             return Ok(self.gateway.regions.answer(call));
         }
+        let now = self.gateway.clock.now();
+        let mut opened = self.gateway.open(self.sides(), call, now).await?;
+        self.renew(call, &mut opened, record).await;
+        self.look_up(call, record).await?;
+        if call.operation == Operation::SendCode {
+            call.code_length = call.code_length.or(self.client.habits().code_length);
+        }
         let admission = self.gateway.admit(self.arrival, call, record).await?;
-        let told = self.ask(call, record).await;
-        self.gateway.settle(admission, &told, record).await;
-        let told = match told {
-            Err(Told { problem, undone }) => Err((self.localised(call, problem), undone)),
-            Ok(reply) => Ok(reply),
+        let told = match self.gateway.recall(self.sides(), call, now).await {
+            Ok(()) => self.perform(call, record).await,
+            Err(problem) => Err(Told { problem, undone: true }),
         };
+        self.gateway.settle(admission, &told, record).await;
         match told {
-            Ok(reply) => self.with_session(call, reply, record).await,
-            Err((problem, undone)) => {
+            Ok(reply) => self.handed(call, &opened, reply, record).await,
+            Err(Told { problem, undone }) => {
+                if let Some(spent) = opened.receipt {
+                    self.gateway.trust.tokens.give_back(spent).await;
+                }
+                let problem = self.localised(call, problem);
                 self.give_back(call, &problem, undone, receipt).await;
-                Err(problem)
+                Err(self.gateway.hand_binding(self.sides(), call, problem, now))
             }
         }
+    }
+
+    /// Makes of the backend's good answer what this client can use.
+    async fn handed(
+        &self,
+        call: &Call,
+        opened: &Opened,
+        reply: Reply,
+        record: &mut CallRecord,
+    ) -> Result<Reply, Problem> {
+        let mut reply = self.with_session(call, reply, record).await?;
+        if call.operation == Operation::WhoAmI {
+            own_account(call, &reply)?;
+        }
+        let now = self.gateway.clock.now();
+        self.gateway.hand_challenge(self.sides(), call, &mut reply, now).await?;
+        self.gateway.hand_session(self.sides(), call, opened.session.as_ref(), &mut reply, now)?;
+        Ok(reply)
+    }
+
+    pub(super) fn sides(&self) -> Sides<'_> {
+        Sides { client: self.client, upstream: self.gateway.pack(self.gateway.upstream_dialect) }
     }
 
     /// Lets the guards decide, and notes what they found.
@@ -131,16 +167,16 @@ impl Exchange<'_> {
     }
 
     /// Encodes, sends, decodes: one try at the backend.
-    async fn ask(&self, call: &Call, record: &mut CallRecord) -> Result<Reply, Told> {
+    pub(super) async fn ask(&self, call: &Call, record: &mut CallRecord) -> Result<Reply, Told> {
         let gateway = self.gateway;
         if call.operation == Operation::SendCode && call.purpose.is_none() {
             // The client's dialect has purposes that no other one has.
             return Err(Told { problem: Problem::not_supported(call.operation), undone: true });
         }
-        let dialect = gateway.dialect(gateway.upstream_dialect);
+        let dialect = gateway.pack(gateway.upstream_dialect);
         record.upstream = Some(dialect.name());
         let idempotency_key = self.idempotency_key(call);
-        let sending = self.sending(dialect, idempotency_key.as_deref());
+        let sending = self.sending(idempotency_key.as_deref());
         let request = dialect.write_call(call, &sending).map_err(|problem| Told { problem, undone: true })?;
         let sent = Instant::now();
         let answer = gateway.upstream.send(request, self.arrival.deadline).await;
@@ -163,9 +199,9 @@ impl Exchange<'_> {
         read.map_err(|problem| Told { problem, undone: false })
     }
 
-    fn sending<'s>(&'s self, dialect: &dyn Dialect, idempotency_key: Option<&'s str>) -> Sending<'s> {
+    fn sending<'s>(&'s self, idempotency_key: Option<&'s str>) -> Sending<'s> {
         let mut random = [0; 16];
-        if dialect.signs() && getrandom::fill(&mut random).is_err() {
+        if getrandom::fill(&mut random).is_err() {
             tracing::error!("the system gave no random bytes for a nonce; the request id serves");
             random = u128::from_str_radix(&self.arrival.request_id, 16).unwrap_or_default().to_le_bytes();
         }
@@ -205,11 +241,7 @@ impl Exchange<'_> {
         mut reply: Reply,
         record: &mut CallRecord,
     ) -> Result<Reply, Problem> {
-        let needed = self.gateway.dialects.iter().any(|dialect| {
-            dialect.name() == call.client.dialect
-                && dialect.habits().needs_session
-                && call.operation.opens_session()
-        });
+        let needed = self.client.habits().needs_session && call.operation.opens_session();
         let password = call.password.as_ref().or(call.new_password.as_ref());
         let (true, None, Some(password)) = (needed, &reply.session, password) else {
             return Ok(reply);

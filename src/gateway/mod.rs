@@ -3,11 +3,15 @@
 
 mod admission;
 mod exchange;
+mod flow;
 mod regions;
+mod roster;
 mod route;
 #[cfg(test)]
 mod tests;
+mod trust;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -18,19 +22,24 @@ use thiserror::Error;
 use tokio::time::Instant;
 
 use crate::account::{Country, Operation, Problem};
-use crate::clock::Clock;
-use crate::config::{Settings, UpstreamApp};
-use crate::dialect::{Asked, CANONICAL, Dialect, Dialects, Language, Pack, Reading};
+use crate::clock::{Clock, Moment};
+use crate::config::{Finding, Settings, UpstreamApp};
+use crate::dialect::{Asked, CANONICAL, Dialect, Language, Pack, Reading};
 use crate::guard::{Apps, Floor, FloorError, Guards, Refusal, ReplayGuard, Throttle};
 use crate::observe::{CallRecord, Outcome};
+use crate::seal::{KeysError, SealKeys};
 use crate::store::ReplayStore;
 use crate::store::memory::MemoryStore;
+use crate::store::tokens::TokenStore;
+use crate::store::tokens::memory::MemoryTokens;
 use crate::store::windows::memory::MemoryWindows;
 use crate::upstream::Upstream;
 
 use regions::RegionTable;
+use roster::Roster;
 pub use route::Route;
 use route::Routes;
+use trust::Trust;
 
 /// What the edge knows of a request besides its bytes.
 #[derive(Debug, Clone)]
@@ -51,9 +60,40 @@ pub enum BuildError {
     /// The replay guard has nowhere to keep its floor.
     #[error(transparent)]
     Floor(#[from] FloorError),
+    /// The keys that the gateway's own tokens are sealed with can't be had.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// A pack of the operator's is broken, or was given a setting that it has not.
+    #[error("a dialect's pack is refused:\n{}", list(.0))]
+    Packs(Vec<Finding>),
     /// A dialect that does not exist; the config's check names it with its place.
     #[error("unknown dialect {0:?}")]
     UnknownDialect(String),
+}
+
+fn list(findings: &[Finding]) -> String {
+    let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    findings.join("\n")
+}
+
+/// What a gateway remembers, and others may share.
+pub struct Stores {
+    /// Used requests.
+    pub replay: Arc<dyn ReplayStore>,
+    /// Challenges between two calls, and tokens that were spent.
+    pub tokens: Arc<dyn TokenStore>,
+}
+
+impl Stores {
+    /// Memories of this process alone.
+    ///
+    /// # Errors
+    /// When the system gives no random bytes.
+    pub fn in_memory(settings: &Settings, now: Moment) -> Result<Self, BuildError> {
+        let tokens =
+            MemoryTokens::open(settings.throttle.entries, now).map_err(|_| FloorError::NoRandomness)?;
+        Ok(Self { replay: Arc::new(MemoryStore::new(settings.replay.entries)), tokens: Arc::new(tokens) })
+    }
 }
 
 /// The exchange and all it needs.
@@ -66,6 +106,7 @@ pub struct Gateway {
     /// Index of the dialect that the upstream speaks.
     upstream_dialect: usize,
     upstream_app: Option<UpstreamApp>,
+    trust: Trust,
     regions: RegionTable,
     default_country: Country,
     json_depth: usize,
@@ -82,24 +123,26 @@ impl Gateway {
         upstream: Arc<dyn Upstream>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, BuildError> {
-        let memory = MemoryStore::new(settings.replay.entries);
-        Self::with_store(settings, upstream, Arc::new(memory), clock)
+        Self::with_stores(settings, upstream, Stores::in_memory(settings, clock.now())?, clock)
     }
 
-    /// The same with a given memory of used requests, which others may share.
+    /// The same with given memories, which others may share.
     ///
     /// # Errors
     /// When the replay guard has no place to keep its floor.
-    pub fn with_store(
+    pub fn with_stores(
         settings: &Settings,
         upstream: Arc<dyn Upstream>,
-        store: Arc<dyn ReplayStore>,
+        stores: Stores,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, BuildError> {
         let floor = Floor::open(settings.data_dir.as_deref())?;
-        let replay = ReplayGuard::over(store, &settings.apps, &settings.replay, floor, clock.as_ref())?;
+        let replay =
+            ReplayGuard::over(stores.replay, &settings.apps, &settings.replay, floor, clock.as_ref())?;
         let throttle = throttle(settings, &clock)?;
-        Self::build(settings, upstream, clock, Arc::new(replay), throttle)
+        let keys = Arc::new(SealKeys::load(&settings.seal.keys, settings.data_dir.as_deref())?);
+        let trust = Trust { keys, tokens: stores.tokens };
+        Self::build(settings, upstream, clock, Arc::new(replay), throttle, trust)
     }
 
     /// Builds the exchange for reloaded settings. It shares the replay memory with this one, which
@@ -109,7 +152,14 @@ impl Gateway {
     /// When the settings name what does not exist.
     pub fn renewed(&self, settings: &Settings, upstream: Arc<dyn Upstream>) -> Result<Self, BuildError> {
         let throttle = self.throttle.renewed(settings);
-        Self::build(settings, upstream, self.clock.clone(), self.guards.replay().clone(), throttle)
+        // A key that the gateway made for itself stays; configured ones are what the settings say.
+        let keys = match settings.seal.keys.as_slice() {
+            [] => self.trust.keys.clone(),
+            keys => Arc::new(SealKeys::load(keys, settings.data_dir.as_deref())?),
+        };
+        let trust = Trust { keys, tokens: self.trust.tokens.clone() };
+        let replay = self.guards.replay().clone();
+        Self::build(settings, upstream, self.clock.clone(), replay, throttle, trust)
     }
 
     fn build(
@@ -118,18 +168,18 @@ impl Gateway {
         clock: Arc<dyn Clock>,
         replay: Arc<ReplayGuard>,
         throttle: Throttle,
+        trust: Trust,
     ) -> Result<Self, BuildError> {
-        let dialects: Arc<[Arc<Pack>]> = Dialects::built_in().iter().cloned().collect();
-        let index = |name: &str| {
-            let found = dialects.iter().position(|dialect| dialect.name() == name);
-            found.ok_or_else(|| BuildError::UnknownDialect(name.to_owned()))
-        };
+        let mut roster = Roster::new(settings)?;
+        let none = BTreeMap::new();
         let (upstream_dialect, upstream_app) = match settings.upstream.http() {
-            Some(http) => (index(&http.dialect)?, http.app.clone()),
-            None => (index(CANONICAL)?, None),
+            Some(http) => (roster.index(&http.dialect, &http.settings)?, http.app.clone()),
+            None => (roster.index(CANONICAL, &none)?, None),
         };
         let guards = Guards::new(Apps::new(settings.apps.iter().cloned()), replay, clock.clone());
-        let routes = Routes::new(settings, dialects.clone(), upstream_dialect, guards.enforces_signatures())?;
+        let enforced = guards.enforces_signatures();
+        let routes = Routes::new(settings, &mut roster, upstream_dialect, enforced)?;
+        let dialects = routes.dialects().clone();
         Ok(Self {
             routes,
             guards,
@@ -137,6 +187,7 @@ impl Gateway {
             upstream,
             upstream_dialect,
             upstream_app,
+            trust,
             regions: RegionTable::new(&settings.regions),
             default_country: settings.default_country,
             json_depth: settings.limits.json_depth,
@@ -205,20 +256,20 @@ impl Gateway {
 
     /// The names of the dialects that clients may speak at a listener.
     pub fn open_dialects(&self, listener: usize) -> Vec<&'static str> {
-        self.routes.open(listener).map(|index| self.dialect(index).name()).collect()
+        self.routes.open(listener).map(|index| self.pack(index).name()).collect()
     }
 
-    fn dialect(&self, index: usize) -> &dyn Dialect {
+    fn pack(&self, index: usize) -> &Pack {
         match self.dialects.get(index) {
-            Some(dialect) => &**dialect,
+            Some(dialect) => dialect,
             None => {
                 unreachable!("indices come from `Routes` and `build`, which took them from this very list")
             }
         }
     }
 
-    fn answering_dialect(&self, arrival: &Arrival, route: Route) -> &dyn Dialect {
-        self.dialect(route.dialect().unwrap_or_else(|| self.routes.default_dialect(arrival.listener)))
+    fn answering_dialect(&self, arrival: &Arrival, route: Route) -> &Pack {
+        self.pack(route.dialect().unwrap_or_else(|| self.routes.default_dialect(arrival.listener)))
     }
 
     fn reading(&self) -> Reading {
@@ -240,7 +291,7 @@ impl Gateway {
     /// The one place where a problem becomes a client's answer.
     fn tell(
         &self,
-        dialect: &dyn Dialect,
+        dialect: &Pack,
         asked: &Asked<'_>,
         problem: &Problem,
         record: &mut CallRecord,

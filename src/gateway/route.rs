@@ -1,11 +1,13 @@
 //! Which dialect claims a request, and what may pass at all.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, CONTENT_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, request};
 
 use super::BuildError;
+use super::roster::Roster;
 use crate::account::{Operation, ProblemCode};
 use crate::config::{PassThrough, Settings};
 use crate::dialect::{CANONICAL, Claim, Dialect, Pack, Target, careless_path, normalise_path};
@@ -95,27 +97,36 @@ pub(super) struct Routes {
 impl Routes {
     pub(super) fn new(
         settings: &Settings,
-        dialects: Arc<[Arc<Pack>]>,
+        roster: &mut Roster,
         upstream_dialect: usize,
         signatures_enforced: bool,
     ) -> Result<Self, BuildError> {
-        let index = |name: &String| {
-            let found = dialects.iter().position(|dialect| dialect.name() == name);
-            found.ok_or_else(|| BuildError::UnknownDialect(name.clone()))
-        };
-        let signs = |index: &usize| dialects.get(*index).is_some_and(|dialect| dialect.signs());
-        let canonical = index(&CANONICAL.to_owned())?;
+        let none = BTreeMap::new();
         let mut listeners = Vec::new();
         for listener in &settings.listeners {
-            let unsigned = listener.unsigned.iter().map(index).collect::<Result<Vec<_>, _>>()?;
-            let mut open = listener.dialects.iter().map(index).collect::<Result<Vec<_>, _>>()?;
-            open.retain(|index| !signatures_enforced || signs(index) || unsigned.contains(index));
-            open.sort_by_key(|index| !signs(index));
-            let default_dialect = listener.default_dialect.as_ref().map_or(Ok(canonical), index)?;
-            listeners.push(ListenerRoutes { dialects: open, default_dialect });
+            let chosen = |name: &str| listener.settings.get(name).unwrap_or(&none);
+            let mut open = Vec::new();
+            for name in &listener.dialects {
+                let index = roster.index(name, chosen(name))?;
+                let signs = roster.signs(index);
+                if !signatures_enforced || signs || listener.unsigned.contains(name) {
+                    open.push((!signs, index));
+                }
+            }
+            // Those that sign come first, else in the order that the config gives.
+            open.sort_by_key(|(unsigned, _)| *unsigned);
+            let default = listener.default_dialect.as_deref().unwrap_or(CANONICAL);
+            let default_dialect = roster.index(default, chosen(default))?;
+            let dialects = open.into_iter().map(|(_, index)| index).collect();
+            listeners.push(ListenerRoutes { dialects, default_dialect });
         }
         let pass_through = settings.pass_through.clone();
+        let dialects = roster.packs();
         Ok(Self { dialects, listeners, upstream_dialect, pass_through, demo: settings.demo })
+    }
+
+    pub(super) fn dialects(&self) -> &Arc<[Arc<Pack>]> {
+        &self.dialects
     }
 
     pub(super) fn open(&self, listener: usize) -> impl Iterator<Item = usize> {

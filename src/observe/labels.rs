@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::account::Operation;
-use crate::config::{DIALECTS, Settings};
+use crate::config::Settings;
 
 /// What stands for a value that no closed set has.
 const UNKNOWN: &str = "unknown";
@@ -36,10 +36,9 @@ impl Labels {
     }
 }
 
-/// The label of a dialect.
-pub(super) fn dialect(name: Option<&str>) -> &'static str {
-    let known = |name| DIALECTS.iter().find(|dialect| dialect.name == name);
-    name.and_then(known).map_or(UNKNOWN, |dialect| dialect.name)
+/// The label of a dialect. Its names are those of packs, which only an operator can add.
+pub(super) fn dialect(name: Option<&'static str>) -> &'static str {
+    name.unwrap_or(UNKNOWN)
 }
 
 /// The label of an operation; `none` where a request asked for none that is known.

@@ -212,18 +212,21 @@ impl Durations {
 
     /// Observes one call.
     pub fn observe(&self, record: &CallRecord) {
+        let call = [labels::dialect(record.dialect), labels::operation(record.operation)];
+        let children = || (self.whole.with_label_values(&call), self.own.with_label_values(&call));
         let dialect = DIALECTS.iter().position(|known| Some(known.name) == record.dialect);
-        let dialect = dialect.unwrap_or(DIALECTS.len());
         let operation = record.operation.map_or(Operation::ALL.len(), |operation| operation as usize);
-        let Some(cell) = self.cells.get(dialect * (Operation::ALL.len() + 1) + operation) else {
-            return;
+        let cell =
+            dialect.and_then(|dialect| self.cells.get(dialect * (Operation::ALL.len() + 1) + operation));
+        let observe = |(whole, own): &(Histogram, Histogram)| {
+            whole.observe(record.duration.as_secs_f64());
+            own.observe(record.own_duration().as_secs_f64());
         };
-        let (whole, own) = cell.get_or_init(|| {
-            let call = [labels::dialect(record.dialect), labels::operation(record.operation)];
-            (self.whole.with_label_values(&call), self.own.with_label_values(&call))
-        });
-        whole.observe(record.duration.as_secs_f64());
-        own.observe(record.own_duration().as_secs_f64());
+        match cell {
+            Some(cell) => observe(cell.get_or_init(children)),
+            // An operator's own dialect is looked up each time.
+            None => observe(&children()),
+        }
     }
 }
 

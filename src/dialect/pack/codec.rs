@@ -9,6 +9,7 @@ use super::literal::Literal;
 pub(super) use names::Names;
 pub(super) use parse::{NAMES, of_kind, parse};
 pub(super) use read::Reading;
+pub use write::integer_of;
 pub(super) use write::{CantWrite, Writing};
 
 /// How a number stands in JSON. Reading takes both.

@@ -45,6 +45,7 @@ impl Front {
             first_byte_timeout: Duration::from_millis(200),
             total_timeout: Duration::from_secs(5),
             answer_bytes: 1024,
+            settings: Default::default(),
             secret: None,
             app: None,
         };

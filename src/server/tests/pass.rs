@@ -21,6 +21,7 @@ fn upstream(address: String) -> HttpUpstream {
         first_byte_timeout: Duration::from_secs(5),
         total_timeout: Duration::from_secs(5),
         answer_bytes: 1024,
+        settings: Default::default(),
         secret: Some(("X-Gateway".to_owned(), Secret::from("s3cret"))),
         app: None,
     }

@@ -23,6 +23,7 @@ pub fn settings() -> Settings {
         dialects: Vec::new(),
         default_dialect: None,
         unsigned: Vec::new(),
+        settings: Default::default(),
     };
     Settings {
         listeners: vec![listener("127.0.0.1:0"), listener("127.0.0.1:0")],
@@ -37,6 +38,8 @@ pub fn settings() -> Settings {
         throttle: Throttle::default(),
         store: crate::config::Store::default(),
         seal: crate::config::Seal::default(),
+        dialects_dir: None,
+        dialects: Vec::new(),
         regions: Regions::default(),
         log: Log::default(),
         shutdown: Shutdown { drain_delay: Duration::from_secs(60), grace: Duration::from_secs(60) },

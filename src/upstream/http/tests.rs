@@ -80,6 +80,7 @@ fn settings(addresses: &[&str]) -> HttpUpstream {
         first_byte_timeout: Duration::from_secs(5),
         total_timeout: Duration::from_secs(5),
         answer_bytes: 100,
+        settings: Default::default(),
         secret: Some(("X-Gateway".to_owned(), Secret::from("s3cret"))),
         app: None,
     }

@@ -196,7 +196,9 @@ fn hide(text: &str, first: usize, last: usize, hidden: &str) -> String {
 /// The greatest integer that JavaScript clients hold exactly.
 const GREATEST_SAFE: i64 = (1 << 53) - 1;
 
-fn integer_of(text: &str) -> i64 {
+/// The number that stands for an id where a dialect has numbers only: the id itself where it is an
+/// integer that JavaScript holds exactly, else 52 bits of its SHA-256.
+pub fn integer_of(text: &str) -> i64 {
     match text.parse::<i64>() {
         Ok(number) if (0..=GREATEST_SAFE).contains(&number) => number,
         _ => {

@@ -1,0 +1,130 @@
+//! Calls that take more than one request to the backend. Never two sends.
+
+use super::exchange::{Exchange, Told};
+use super::trust::{Opened, renewal};
+use crate::account::{Call, Operation, Problem, ProblemCode, Reply, Session};
+use crate::dialect::Dialect;
+use crate::observe::CallRecord;
+use crate::seal::session_token::UpstreamSession;
+
+/// Letters and digits behind a name that the gateway makes up.
+const NAME_DIGITS: usize = 6;
+
+impl Exchange<'_> {
+    /// Sends a call in as many requests as the backend's dialect needs.
+    pub(super) async fn perform(&self, call: &Call, record: &mut CallRecord) -> Result<Reply, Told> {
+        let sides = self.sides();
+        if let (Operation::Register, Some(prefix)) =
+            (call.operation, &sides.upstream.habits().binds_after_code_login)
+            && call.phone.is_some()
+            && call.verification.is_some()
+            && call.bind_token.is_none()
+        {
+            return self.bind_after_code_login(call, prefix, record).await;
+        }
+        self.ask(call, record).await
+    }
+
+    /// Registers by phone where a code login proves the phone, and a second call binds it.
+    async fn bind_after_code_login(
+        &self,
+        call: &Call,
+        prefix: &str,
+        record: &mut CallRecord,
+    ) -> Result<Reply, Told> {
+        let mut login = Call::new(Operation::LoginCode);
+        login.phone.clone_from(&call.phone);
+        login.verification.clone_from(&call.verification);
+        login.client = call.client.clone();
+        let token = match self.ask(&login, record).await {
+            Ok(_) => {
+                let problem = Problem::new(ProblemCode::AccountExists).field("phone");
+                return Err(Told { problem, undone: false });
+            }
+            Err(Told { problem, .. }) if problem.code == ProblemCode::AccountNotFound => problem.bind_token,
+            Err(told) => return Err(told),
+        };
+        let Some(token) = token else {
+            return Err(Told { problem: ProblemCode::UpstreamUnintelligible.into(), undone: false });
+        };
+        let mut register = call.clone();
+        register.verification = None;
+        register.bind_token = Some(token);
+        let invented = register.username.is_none();
+        // A name that the gateway made up may be taken: then another one, once.
+        for last in [false, true] {
+            if invented {
+                register.username = Some(invented_name(prefix)?);
+            }
+            let told = self.ask(&register, record).await.map_err(|told| Told { undone: false, ..told });
+            let taken = matches!(&told, Err(told) if told.problem.code == ProblemCode::AccountExists);
+            if !(taken && invented) || last {
+                return told;
+            }
+        }
+        Err(Told { problem: ProblemCode::Internal.into(), undone: false })
+    }
+
+    /// Renews the upstream's session before it ends, so that the caller's token may slide on.
+    pub(super) async fn renew(&self, call: &mut Call, opened: &mut Opened, record: &mut CallRecord) {
+        let now = self.gateway.clock.now();
+        let Some(refresh_token) = renewal(opened, now).cloned() else { return };
+        if !self.sides().upstream.has(Operation::Refresh) {
+            return;
+        }
+        let mut refresh = Call::new(Operation::Refresh);
+        refresh.refresh_token = Some(refresh_token);
+        refresh.client = call.client.clone();
+        // If it fails the old session still holds, or the call itself will say that it does not.
+        let Ok(Reply { session: Some(session), .. }) = self.ask(&refresh, record).await else { return };
+        call.token = Some(session.access_token.clone());
+        if let Some(token) = &mut opened.session {
+            token.upstream = upstream_session(session, now);
+        }
+    }
+
+    /// Finds out what a caller left open that its token answers: where a code goes, and whether the
+    /// path names the token's own account.
+    pub(super) async fn look_up(&self, call: &mut Call, record: &mut CallRecord) -> Result<(), Problem> {
+        let nowhere = call.operation == Operation::SendCode && call.phone.is_none() && call.email.is_none();
+        let named = call.account_of_path.is_some() && call.operation != Operation::WhoAmI;
+        let foreign = !self.sides().same();
+        if call.token.is_none() || !(nowhere || (named && foreign)) {
+            return Ok(());
+        }
+        let mut ask = Call::new(Operation::WhoAmI);
+        ask.token.clone_from(&call.token);
+        ask.client = call.client.clone();
+        let reply = self.ask(&ask, record).await.map_err(|told| told.problem)?;
+        own_account(call, &reply)?;
+        if nowhere && let Some(account) = reply.account {
+            call.phone = account.phone;
+            call.email = account.email.filter(|_| call.phone.is_none());
+        }
+        Ok(())
+    }
+}
+
+/// Refuses a path that names somebody else's account.
+pub(super) fn own_account(call: &Call, reply: &Reply) -> Result<(), Problem> {
+    let Some(named) = &call.account_of_path else { return Ok(()) };
+    let own = reply.account.as_ref().and_then(|account| account.id.as_ref());
+    if own == Some(named) { Ok(()) } else { Err(ProblemCode::NotPermitted.into()) }
+}
+
+fn upstream_session(session: Session, now: crate::clock::Moment) -> UpstreamSession {
+    UpstreamSession {
+        access_expires: session.ends(now),
+        access_token: session.access_token,
+        refresh_token: session.refresh_token,
+    }
+}
+
+fn invented_name(prefix: &str) -> Result<String, Told> {
+    let mut random = [0; 16];
+    if getrandom::fill(&mut random).is_err() {
+        return Err(Told { problem: ProblemCode::Internal.into(), undone: false });
+    }
+    let digits: String = crate::sign::nonce(u128::from_le_bytes(random)).chars().take(NAME_DIGITS).collect();
+    Ok(format!("{prefix}{digits}"))
+}
