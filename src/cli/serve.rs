@@ -23,13 +23,15 @@ use crate::server::admin::{AdminPages, OutboxEntry};
 use crate::server::notify::{self, Notifier};
 use crate::server::signals::Reloads;
 use crate::server::{
-    self, Edge, Handler, Lifecycle, Load, NoRecords, Phase, Plain, RecordSink, Service, Stopped,
+    self, Edge, Handler, Lifecycle, Load, NoRecords, PassTarget, Phase, Plain, RecordSink, Service, Stopped,
     problem_json, signals,
 };
 use crate::store::memory::MemoryStore;
 use crate::store::redis::RedisStore;
 use crate::store::{ReplayStore, Terms};
 use crate::upstream::Upstream;
+use crate::upstream::balancer::Balancer;
+use crate::upstream::figures::Figures;
 use crate::upstream::http::HttpBackend;
 
 const DATA_HINT: &str = "DRAGOMAN_DATA_DIR, or `data_dir` in the config, names the data directory: \
@@ -116,7 +118,9 @@ async fn serve(
         ),
         None => None,
     };
-    let upstream = upstream(settings, embedded.as_ref())?;
+    let figures = upstream_figures(&observer)?;
+    let Backends { upstream, balancer } = backends(settings, embedded.as_ref(), &figures)?;
+    let passing = passing(settings, balancer.as_ref())?;
     let redis = redis(settings, &observer, Arc::clone(&clock)).await?;
     let store = replay_store(settings, redis.as_ref());
     let gateway = Gateway::with_store(settings, Arc::clone(&upstream), store, clock)
@@ -130,7 +134,7 @@ async fn serve(
     // Codes are for whoever sits at this machine, and for nobody who only reaches it.
     let shown = embedded.clone().filter(|_| settings.is_loopback());
     let pages = pages(&observer, redis, shown);
-    let edge = Edge::start(settings, Arc::clone(&gateway), pages, load, Arc::clone(&observer) as _)
+    let edge = Edge::start(settings, Arc::clone(&gateway), passing, pages, load, Arc::clone(&observer) as _)
         .map_err(|error| no_start(error).hint(ADDRESS_HINT))?;
     listening(&Bound { listeners: edge.clients().to_vec(), admin: edge.admin() });
     observer.metrics().set_config(&settings.hash());
@@ -140,7 +144,8 @@ async fn serve(
         config: config.map(Path::to_owned),
         settings: settings.clone(),
         gateway: Arc::clone(&gateway),
-        upstream,
+        backends: Backends { upstream, balancer },
+        figures,
         service: Arc::clone(edge.service()),
         observer,
         notifier,
@@ -177,10 +182,29 @@ async fn announce(edge: &Edge<Gateway>, notifier: &Arc<Notifier>) -> Result<(), 
     Ok(())
 }
 
-fn upstream(settings: &Settings, embedded: Option<&Backend>) -> Result<Arc<dyn Upstream>, Failure> {
+/// What answers account calls, and what shares the calls among its addresses if it has such.
+#[derive(Clone)]
+pub(super) struct Backends {
+    pub upstream: Arc<dyn Upstream>,
+    pub balancer: Option<Arc<Balancer>>,
+}
+
+fn upstream_figures(observer: &Observer) -> Result<Figures, Failure> {
+    let figures = Figures::new().map_err(no_start)?;
+    observer.metrics().include(figures.collectors()).map_err(no_start)?;
+    Ok(figures)
+}
+
+fn backends(
+    settings: &Settings,
+    embedded: Option<&Backend>,
+    figures: &Figures,
+) -> Result<Backends, Failure> {
     match (&settings.upstream, embedded) {
-        (config::Upstream::Http(http), _) => http_upstream(http),
-        (config::Upstream::Embedded, Some(backend)) => Ok(Arc::new(backend.clone())),
+        (config::Upstream::Http(http), _) => http_backend(http, &settings.regions.own, figures),
+        (config::Upstream::Embedded, Some(backend)) => {
+            Ok(Backends { upstream: Arc::new(backend.clone()), balancer: None })
+        }
         (config::Upstream::Embedded, None) => {
             Err(Failure::new("the embedded backend has no place for its data").hint("set `data_dir`"))
         }
@@ -188,8 +212,29 @@ fn upstream(settings: &Settings, embedded: Option<&Backend>) -> Result<Arc<dyn U
 }
 
 /// A backend elsewhere.
-pub(super) fn http_upstream(settings: &HttpUpstream) -> Result<Arc<dyn Upstream>, Failure> {
-    Ok(Arc::new(HttpBackend::new(settings.clone()).map_err(no_start)?))
+pub(super) fn http_backend(
+    settings: &HttpUpstream,
+    region: &str,
+    figures: &Figures,
+) -> Result<Backends, Failure> {
+    let figures = figures.region(region, settings.addresses.len());
+    let backend = Arc::new(HttpBackend::counted(settings.clone(), figures).map_err(no_start)?);
+    backend.start_checks();
+    let balancer = Some(Arc::clone(backend.balancer()));
+    Ok(Backends { upstream: backend, balancer })
+}
+
+/// Where what is no account call goes, if anything may.
+pub(super) fn passing(
+    settings: &Settings,
+    balancer: Option<&Arc<Balancer>>,
+) -> Result<Option<PassTarget>, Failure> {
+    match (settings.upstream.http(), balancer) {
+        (Some(http), Some(balancer)) if !settings.pass_through.is_empty() => {
+            PassTarget::new(http.clone(), Arc::clone(balancer)).map(Some).map_err(no_start)
+        }
+        _ => Ok(None),
+    }
 }
 
 /// The memory that other instances share, if the settings name one.
