@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::serve::{Backends, http_backend, passing};
+use super::upstreams::{Backends, http_backend, passing};
 use super::{Failure, settings};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Change, Settings};

@@ -12,27 +12,24 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response};
 
 use super::reload::Reloader;
+use super::upstreams::{self, Backends};
 use super::{Bound, Failure};
 use crate::account::Problem;
 use crate::backend::{Backend, Message, OPENAPI};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{self, HttpUpstream, Limits, Settings, Shutdown};
+use crate::config::{self, Limits, Settings, Shutdown};
 use crate::gateway::Gateway;
 use crate::observe::{CallRecord, Observer};
 use crate::server::admin::{AdminPages, OutboxEntry};
 use crate::server::notify::{self, Notifier};
 use crate::server::signals::Reloads;
 use crate::server::{
-    self, Edge, Handler, Lifecycle, Load, NoRecords, PassTarget, Phase, Plain, RecordSink, Service, Stopped,
+    self, Edge, Handler, Lifecycle, Load, NoRecords, Phase, Plain, RecordSink, Service, Stopped,
     problem_json, signals,
 };
 use crate::store::memory::MemoryStore;
 use crate::store::redis::RedisStore;
 use crate::store::{ReplayStore, Terms};
-use crate::upstream::Upstream;
-use crate::upstream::balancer::Balancer;
-use crate::upstream::figures::Figures;
-use crate::upstream::http::HttpBackend;
 
 const DATA_HINT: &str = "DRAGOMAN_DATA_DIR, or `data_dir` in the config, names the data directory: \
                          one that exists or can be made, with room, and used by no other gateway";
@@ -118,9 +115,9 @@ async fn serve(
         ),
         None => None,
     };
-    let figures = upstream_figures(&observer)?;
-    let Backends { upstream, balancer } = backends(settings, embedded.as_ref(), &figures)?;
-    let passing = passing(settings, balancer.as_ref())?;
+    let figures = upstreams::figures(&observer)?;
+    let Backends { upstream, balancer } = upstreams::backends(settings, embedded.as_ref(), &figures)?;
+    let passing = upstreams::passing(settings, balancer.as_ref())?;
     let redis = redis(settings, &observer, Arc::clone(&clock)).await?;
     let store = replay_store(settings, redis.as_ref());
     let gateway = Gateway::with_store(settings, Arc::clone(&upstream), store, clock)
@@ -180,61 +177,6 @@ async fn announce(edge: &Edge<Gateway>, notifier: &Arc<Notifier>) -> Result<(), 
         }
     });
     Ok(())
-}
-
-/// What answers account calls, and what shares the calls among its addresses if it has such.
-#[derive(Clone)]
-pub(super) struct Backends {
-    pub upstream: Arc<dyn Upstream>,
-    pub balancer: Option<Arc<Balancer>>,
-}
-
-fn upstream_figures(observer: &Observer) -> Result<Figures, Failure> {
-    let figures = Figures::new().map_err(no_start)?;
-    observer.metrics().include(figures.collectors()).map_err(no_start)?;
-    Ok(figures)
-}
-
-fn backends(
-    settings: &Settings,
-    embedded: Option<&Backend>,
-    figures: &Figures,
-) -> Result<Backends, Failure> {
-    match (&settings.upstream, embedded) {
-        (config::Upstream::Http(http), _) => http_backend(http, &settings.regions.own, figures),
-        (config::Upstream::Embedded, Some(backend)) => {
-            Ok(Backends { upstream: Arc::new(backend.clone()), balancer: None })
-        }
-        (config::Upstream::Embedded, None) => {
-            Err(Failure::new("the embedded backend has no place for its data").hint("set `data_dir`"))
-        }
-    }
-}
-
-/// A backend elsewhere.
-pub(super) fn http_backend(
-    settings: &HttpUpstream,
-    region: &str,
-    figures: &Figures,
-) -> Result<Backends, Failure> {
-    let figures = figures.region(region, settings.addresses.len());
-    let backend = Arc::new(HttpBackend::counted(settings.clone(), figures).map_err(no_start)?);
-    backend.start_checks();
-    let balancer = Some(Arc::clone(backend.balancer()));
-    Ok(Backends { upstream: backend, balancer })
-}
-
-/// Where what is no account call goes, if anything may.
-pub(super) fn passing(
-    settings: &Settings,
-    balancer: Option<&Arc<Balancer>>,
-) -> Result<Option<PassTarget>, Failure> {
-    match (settings.upstream.http(), balancer) {
-        (Some(http), Some(balancer)) if !settings.pass_through.is_empty() => {
-            PassTarget::new(http.clone(), Arc::clone(balancer)).map(Some).map_err(no_start)
-        }
-        _ => Ok(None),
-    }
 }
 
 /// The memory that other instances share, if the settings name one.
@@ -337,7 +279,7 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     server::runtime().map_err(no_start)
 }
 
-fn no_start(error: impl std::fmt::Display) -> Failure {
+pub(super) fn no_start(error: impl std::fmt::Display) -> Failure {
     Failure::new("can't start").because(error)
 }
 

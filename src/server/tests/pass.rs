@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -9,20 +10,26 @@ use crate::config::{HttpUpstream, Limits};
 use crate::observe::{Attempt, Outcome};
 use crate::server::PassTarget;
 use crate::upstream::FailureKind;
+use crate::upstream::balancer::Balancer;
+use crate::upstream::figures::RegionFigures;
 
-fn upstream(address: String) -> HttpUpstream {
+fn target(address: &str) -> PassTarget {
+    target_of(upstream(&[address]))
+}
+
+fn target_of(settings: HttpUpstream) -> PassTarget {
+    let balancer = Balancer::new(&settings, RegionFigures::unseen().unwrap());
+    PassTarget::new(settings, Arc::new(balancer)).unwrap()
+}
+
+fn upstream(addresses: &[&str]) -> HttpUpstream {
     HttpUpstream {
-        dialect: "canonical".to_owned(),
-        addresses: vec![address],
-        tls: false,
-        host: "backend.example".to_owned(),
         base_path: "/base".to_owned(),
         connect_timeout: Duration::from_secs(5),
         first_byte_timeout: Duration::from_secs(5),
         total_timeout: Duration::from_secs(5),
-        answer_bytes: 1024,
         secret: Some(("X-Gateway".to_owned(), Secret::from("s3cret"))),
-        app: None,
+        ..HttpUpstream::new("canonical", addresses, "backend.example")
     }
 }
 
@@ -61,7 +68,7 @@ async fn mirror() -> String {
 
 #[tokio::test]
 async fn what_passes_through_reaches_the_backend_with_honest_fields() {
-    let target = PassTarget::new(upstream(mirror().await)).unwrap();
+    let target = target(&mirror().await);
     let edge = Edge::start_passing(Limits::default(), Some(target));
     let mut client = edge.client().await;
     client
@@ -93,7 +100,7 @@ async fn a_backend_that_is_down_is_answered_for() {
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = nobody.local_addr().unwrap().to_string();
     drop(nobody);
-    let target = PassTarget::new(upstream(address)).unwrap();
+    let target = target(&address);
     let edge = Edge::start_passing(Limits::default(), Some(target));
     let answer = edge.ask(get("/pass/things")).await;
     assert_eq!(answer.status, 502);
@@ -107,7 +114,7 @@ async fn a_backend_that_is_down_is_answered_for() {
 
 #[tokio::test]
 async fn a_client_that_wants_the_backend_to_forget_who_asks_is_told_no() {
-    let target = PassTarget::new(upstream(mirror().await)).unwrap();
+    let target = target(&mirror().await);
     let edge = Edge::start_passing(Limits::default(), Some(target));
     let answer = edge.ask("GET /pass/a HTTP/1.1\r\nHost: a\r\nConnection: x-forwarded-for\r\n\r\n").await;
     assert_eq!(answer.status, 400);
@@ -144,7 +151,7 @@ async fn read_head(stream: &mut TcpStream) -> String {
 #[tokio::test]
 async fn an_answer_streams_while_the_backend_still_speaks() {
     let (address, backend) = partner().await;
-    let edge = Edge::start_passing(Limits::default(), Some(PassTarget::new(upstream(address)).unwrap()));
+    let edge = Edge::start_passing(Limits::default(), Some(target(&address)));
     let mut client = edge.client().await;
     client.send(get("/pass/events")).await;
     let (mut backend, _) = backend.accept().await.unwrap();
@@ -159,7 +166,7 @@ async fn an_answer_streams_while_the_backend_still_speaks() {
 
 #[tokio::test]
 async fn a_body_beyond_the_bound_of_account_calls_streams_to_the_backend() {
-    let target = PassTarget::new(upstream(mirror().await)).unwrap();
+    let target = target(&mirror().await);
     let limits = Limits { body_bytes: 10, ..Limits::default() };
     let edge = Edge::start_passing(limits, Some(target));
     let body = "x".repeat(300_000);
@@ -171,7 +178,7 @@ async fn a_body_beyond_the_bound_of_account_calls_streams_to_the_backend() {
 #[tokio::test]
 async fn a_websocket_is_switched_to_and_carries_bytes_both_ways() {
     let (address, backend) = partner().await;
-    let edge = Edge::start_passing(Limits::default(), Some(PassTarget::new(upstream(address)).unwrap()));
+    let edge = Edge::start_passing(Limits::default(), Some(target(&address)));
     let mut client = edge.client().await;
     client
         .send("GET /pass/socket HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n")
@@ -196,7 +203,7 @@ async fn a_websocket_is_switched_to_and_carries_bytes_both_ways() {
 #[tokio::test]
 async fn a_post_passes_at_most_once_when_the_backend_hangs_up() {
     let (address, backend) = partner().await;
-    let edge = Edge::start_passing(Limits::default(), Some(PassTarget::new(upstream(address)).unwrap()));
+    let edge = Edge::start_passing(Limits::default(), Some(target(&address)));
     let mut client = edge.client().await;
     client.send(post("/pass/order", "one")).await;
     let (mut stream, _) = backend.accept().await.unwrap();
