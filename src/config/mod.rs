@@ -51,8 +51,8 @@ pub use shutdown::Shutdown;
 pub use store::{OnStoreError, Redis, RedisAddress, Store, Topology};
 pub use throttle::Throttle;
 pub use upstream::{
-    Balancing, Certificates, ClientCertificate, Concurrency, Ejection, HealthCheck, HttpUpstream, HttpVersion, PemFile,
-    Policy, Upstream, UpstreamApp,
+    Balancing, Certificates, ClientCertificate, Concurrency, Ejection, HealthCheck, HttpUpstream,
+    HttpVersion, PemFile, Policy, Upstream, UpstreamApp,
 };
 pub use value::resolve_secret;
 

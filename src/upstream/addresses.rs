@@ -169,9 +169,12 @@ mod tests {
     #[tokio::test]
     async fn what_a_name_stands_for_may_change_and_notes_of_what_stays_are_kept() {
         let addresses = addresses(&["127.0.0.1:1", "backend.invalid:2", "127.0.0.1:3"]);
-        let stand = |ports: &[u16]| ports.iter().map(|port| SocketAddr::from(([127, 0, 0, 9], *port))).collect();
+        let stand =
+            |ports: &[u16]| ports.iter().map(|port| SocketAddr::from(([127, 0, 0, 9], *port))).collect();
         addresses.replace(1, stand(&[21, 22, 22]));
-        let ports = |all: &Addresses<AtomicUsize>| all.known().iter().map(|one| one.address.port()).collect::<Vec<_>>();
+        let ports = |all: &Addresses<AtomicUsize>| {
+            all.known().iter().map(|one| one.address.port()).collect::<Vec<_>>()
+        };
         assert_eq!(ports(&addresses), [1, 21, 22, 3]);
         addresses.known()[2].note.store(5, Ordering::SeqCst);
         addresses.replace(1, stand(&[23, 22]));

@@ -36,10 +36,10 @@ use v2::Unanswered;
 pub use super::peer::UnusableUpstream;
 
 mod check;
-mod v1;
-mod v2;
 #[cfg(test)]
 mod tests;
+mod v1;
+mod v2;
 
 /// How long an idle connection is kept, unless the backend says less.
 const IDLE: Duration = Duration::from_secs(30);
@@ -181,9 +181,7 @@ impl HttpBackend {
                 Ok(Link::V1(stream)) => {
                     self.exchange_v1(stream, &peer, request, deadline).await.map_err(Unanswered::Failed)
                 }
-                Ok(Link::V2(session)) => {
-                    Box::pin(self.exchange_v2(*session, &peer, request, deadline)).await
-                }
+                Ok(Link::V2(session)) => Box::pin(self.exchange_v2(*session, &peer, request, deadline)).await,
                 Err(kind) => {
                     log::debug!("upstream {}: {kind}", lease.address());
                     self.blame(&lease, kind, is_own, begun);

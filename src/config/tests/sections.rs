@@ -187,9 +187,8 @@ fn certificates_of_an_upstream_are_read_and_fit() {
     error(&client(&quoted("one.pem"), &format!("«{}", quoted("two.key"))), "does not fit the certificate");
     error(&client(&quoted("one.pem"), &format!("«{}", quoted("one.pem"))), "holds no private key");
     error(&client(&format!("«{}", quoted("empty.pem")), &quoted("one.key")), "holds no certificate");
-    let plain = |rest: &str| {
-        upstream(&format!("dialect = \"canonical\"\naddresses = [\"127.0.0.1:9000\"]\n{rest}"))
-    };
+    let plain =
+        |rest: &str| upstream(&format!("dialect = \"canonical\"\naddresses = [\"127.0.0.1:9000\"]\n{rest}"));
     error(&plain(&format!("certificates = «{}\n", quoted("one.pem"))), "no meaning without TLS");
     let own = format!("{{ certificate = {}, key = {} }}", quoted("one.pem"), quoted("one.key"));
     error(&plain(&format!("client_certificate = «{own}\n")), "no meaning without TLS");

@@ -110,8 +110,7 @@ impl HealthCheck {
             table.read(key, |node| duration(node, bounds)).unwrap_or(Duration::from_secs(default))
         };
         let (interval, timeout) = (wait("interval", 5), wait("timeout", 2));
-        let mut checks =
-            |key, default| table.read(key, |node| number(node, 1..=100)).unwrap_or(default);
+        let mut checks = |key, default| table.read(key, |node| number(node, 1..=100)).unwrap_or(default);
         let (unhealthy, healthy) = (checks("unhealthy", 3), checks("healthy", 2));
         if timeout > interval {
             table.error(

@@ -67,7 +67,8 @@ impl Certificates {
 
 impl ClientCertificate {
     fn read(table: &mut Table<'_>) -> Option<Self> {
-        let certificate = table.need("certificate", |node| checked(node, |file| file.certificates().map(drop)));
+        let certificate =
+            table.need("certificate", |node| checked(node, |file| file.certificates().map(drop)));
         let key = table.need("key", |node| checked(node, |file| file.private_key().map(drop)));
         let read = Self { certificate: certificate?, key: key? };
         if let Err(message) = read.check() {

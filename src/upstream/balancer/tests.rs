@@ -38,7 +38,9 @@ async fn addresses_take_turns() {
     assert_eq!(ports(&balancer, 6), [1, 2, 3, 1, 2, 3]);
     let tried = [SocketAddr::from(([127, 0, 0, 1], 1)), SocketAddr::from(([127, 0, 0, 1], 3))];
     assert_eq!(port(balancer.pick(&tried)), Some(2));
-    assert!(balancer.has_other(&tried) && !balancer.has_other(&[tried[0], tried[1], ([127, 0, 0, 1], 2).into()]));
+    assert!(
+        balancer.has_other(&tried) && !balancer.has_other(&[tried[0], tried[1], ([127, 0, 0, 1], 2).into()])
+    );
 }
 
 #[tokio::test]

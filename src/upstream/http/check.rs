@@ -21,13 +21,18 @@ impl HttpBackend {
 
     async fn check_all(self: &Arc<Self>, check: &HealthCheck) {
         self.balancer.resolve().await;
-        let checks: Vec<_> = self.balancer.all().into_iter().map(|lease| {
-            let (backend, check) = (Arc::clone(self), check.clone());
-            tokio::spawn(async move {
-                let good = backend.is_well(&lease, &check).await;
-                backend.balancer.checked(&lease, good, &check);
+        let checks: Vec<_> = self
+            .balancer
+            .all()
+            .into_iter()
+            .map(|lease| {
+                let (backend, check) = (Arc::clone(self), check.clone());
+                tokio::spawn(async move {
+                    let good = backend.is_well(&lease, &check).await;
+                    backend.balancer.checked(&lease, good, &check);
+                })
             })
-        }).collect();
+            .collect();
         for check in checks {
             // Fails only when the process ends.
             let _ = check.await;

@@ -71,7 +71,8 @@ impl HttpBackend {
         let (mut response, coding) = kept_head(head.status, &head.headers)?;
         let length = head.headers.get(header::CONTENT_LENGTH);
         let announced = length.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-        if *request.method() != Method::HEAD && announced.is_some_and(|all| all > self.settings.answer_bytes) {
+        if *request.method() != Method::HEAD && announced.is_some_and(|all| all > self.settings.answer_bytes)
+        {
             return Err(FailureKind::TooLarge.into());
         }
         let body = timeout_at(deadline, self.body_v2(session));

@@ -62,8 +62,7 @@ impl Drop for Load {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_of_three_dies_under_load_and_comes_back_by_itself() {
     for policy in [Policy::RoundRobin, Policy::LeastConnections] {
-        let [one, two, three] =
-            [(); 3].map(|()| async { Raw::start(HttpVersion::One, Act::Answer).await });
+        let [one, two, three] = [(); 3].map(|()| async { Raw::start(HttpVersion::One, Act::Answer).await });
         let (one, two, three) = (one.await, two.await, three.await);
         let (address, before) = (two.address, Arc::clone(&two.seen));
         let balancing = Balancing { policy, ejection: quick(), health_check: None };
@@ -96,10 +95,7 @@ async fn a_flood_of_calls_that_are_answered_500_ejects_nobody() {
         let (one, two) = (Raw::start(version, Act::Break).await, Raw::start(version, Act::Break).await);
         let addresses = [one.text(), two.text()];
         let figures = Read::new();
-        let settings = HttpUpstream {
-            http_version: version,
-            ..settings(&[&addresses[0], &addresses[1]])
-        };
+        let settings = HttpUpstream { http_version: version, ..settings(&[&addresses[0], &addresses[1]]) };
         let backend = HttpBackend::counted(settings, figures.0.region("cn", 2)).unwrap();
         for _ in 0..100 {
             assert_eq!(backend.send(login(), far()).await.unwrap().status(), 500);
@@ -123,10 +119,8 @@ async fn answers_that_nobody_understands_eject_nobody_but_resets_do() {
 
 #[tokio::test]
 async fn a_caller_without_time_has_nobody_ejected() {
-    let (one, two) = (
-        Raw::start(HttpVersion::One, Act::Hang).await,
-        Raw::start(HttpVersion::One, Act::Hang).await,
-    );
+    let (one, two) =
+        (Raw::start(HttpVersion::One, Act::Hang).await, Raw::start(HttpVersion::One, Act::Hang).await);
     let (backend, figures) = several(&[&one, &two], Balancing::default());
     for _ in 0..12 {
         let deadline = Instant::now() + Duration::from_millis(20);

@@ -49,11 +49,15 @@ impl Read {
 
     fn sum(&self, name: &str, label: &str) -> f64 {
         let families = self.0.collectors().into_iter().flat_map(|collector| collector.collect());
-        let metrics = families.filter(|family| family.name() == name).flat_map(|mut family| family.take_metric());
+        let metrics =
+            families.filter(|family| family.name() == name).flat_map(|mut family| family.take_metric());
         let has_label = |metric: &prometheus::proto::Metric| {
             label.is_empty() || metric.get_label().iter().any(|pair| pair.value() == label)
         };
-        metrics.filter(has_label).map(|metric| metric.get_counter().get_value() + metric.get_gauge().get_value()).sum()
+        metrics
+            .filter(has_label)
+            .map(|metric| metric.get_counter().get_value() + metric.get_gauge().get_value())
+            .sum()
     }
 
     fn calls(&self) -> f64 {

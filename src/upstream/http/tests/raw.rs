@@ -207,11 +207,15 @@ async fn answer_v1(stream: &mut TcpStream, act: Act) -> std::io::Result<bool> {
         }
         Act::Bomb => {
             let bomb = bomb();
-            let head = format!("HTTP/1.1 201 Created\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n", bomb.len());
+            let head = format!(
+                "HTTP/1.1 201 Created\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
+                bomb.len()
+            );
             stream.write_all(&[head.as_bytes(), &bomb].concat()).await?;
         }
         Act::Announced | Act::Endless => {
-            let length = if act == Act::Announced { format!("Content-Length: {GIB}\r\n") } else { String::new() };
+            let length =
+                if act == Act::Announced { format!("Content-Length: {GIB}\r\n") } else { String::new() };
             stream.write_all(format!("HTTP/1.1 201 Created\r\n{length}\r\n").as_bytes()).await?;
             for _ in 0..GIB / piece.len() {
                 stream.write_all(&piece).await?;

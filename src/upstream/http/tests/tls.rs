@@ -20,7 +20,8 @@ struct Authority(tempfile::TempDir);
 impl Authority {
     fn new() -> Self {
         let authority = Self(tempfile::tempdir().unwrap());
-        authority.openssl("req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=ours -keyout ca.key -out ca.pem");
+        authority
+            .openssl("req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=ours -keyout ca.key -out ca.pem");
         authority
     }
 
@@ -160,7 +161,8 @@ async fn the_handshake_decides_on_the_version_of_http() {
         (&[b"h2"], "2", "HTTP/2"),
     ] {
         let (address, requests) = authority.serve("backend.example", false, offered).await;
-        let keys = trusting(&authority.file("ca.pem"), "backend.example") + &format!("http_version = {version:?}");
+        let keys =
+            trusting(&authority.file("ca.pem"), "backend.example") + &format!("http_version = {version:?}");
         let backend = HttpBackend::new(from_file(&address, &keys)).unwrap();
         for _ in 0..3 {
             assert_eq!(backend.send(login(), far()).await.unwrap().body(), spoken, "{version}");
@@ -178,7 +180,8 @@ async fn a_backend_that_asks_who_calls_is_shown_the_certificate() {
     let (address, requests) = ours.serve("backend.example", true, &[]).await;
     let keys = trusting(&ours.file("ca.pem"), "backend.example");
     let showing = |authority: &Authority| {
-        let (certificate, key) = (authority.file("gateway.example.pem"), authority.file("gateway.example.key"));
+        let (certificate, key) =
+            (authority.file("gateway.example.pem"), authority.file("gateway.example.key"));
         format!("{keys}client_certificate = {{ certificate = {certificate:?}, key = {key:?} }}\n")
     };
     assert_eq!(ask(from_file(&address, &showing(&ours))).await.unwrap(), "HTTP/1.1");
