@@ -196,8 +196,11 @@ impl<A: Application> ProxyHttp for PassThrough<A> {
         client_reused: bool,
     ) -> BError {
         let lease = ctx.as_ref().and_then(|passage| passage.lease.as_ref());
-        // A long stream may end in any way: only what comes before an answer counts.
-        if let (Some(lease), Some(failure), None) = (lease, failure_of(&error), session.response_written()) {
+        // A long stream may end in any way, and a client that sends its body slowly, or one that the
+        // backend hangs up on, must not be able to have addresses ejected: only silence after a
+        // whole request counts.
+        let counts = session.response_written().is_none() && session.as_mut().is_body_done();
+        if let (true, Some(lease), Some(failure)) = (counts, lease, failure_of(&error)) {
             self.target.balancer.failed(lease, failure);
         }
         // The same rule as for account calls; only reads may be sent again.
@@ -303,8 +306,10 @@ fn failure_of(error: &Error) -> Option<FailureKind> {
             FailureKind::TlsFailed
         }
         ErrorType::ReadTimedout | ErrorType::WriteTimedout => FailureKind::AnswerTimeout,
-        ErrorType::InvalidHTTPHeader => FailureKind::Malformed,
-        ErrorType::ConnectionClosed | ErrorType::ReadError | ErrorType::WriteError => {
+        ErrorType::InvalidHTTPHeader | ErrorType::InvalidH2 | ErrorType::H2Downgrade => {
+            FailureKind::Malformed
+        }
+        ErrorType::ConnectionClosed | ErrorType::ReadError | ErrorType::WriteError | ErrorType::H2Error => {
             FailureKind::ClosedBeforeAnswer
         }
         _ => FailureKind::ConnectFailed,

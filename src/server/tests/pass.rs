@@ -6,7 +6,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::support::{Edge, get, post};
 use crate::account::{ProblemCode, Secret};
-use crate::config::{HttpUpstream, Limits};
+use crate::config::{HttpUpstream, HttpVersion, Limits};
 use crate::observe::{Attempt, Outcome};
 use crate::server::PassTarget;
 use crate::upstream::FailureKind;
@@ -213,4 +213,73 @@ async fn a_post_passes_at_most_once_when_the_backend_hangs_up() {
     edge.until(|load| load.in_flight() == 0 && load.connections() == 0).await;
     let again = tokio::time::timeout(Duration::from_millis(100), backend.accept()).await;
     assert!(again.is_err(), "the request was sent again");
+}
+
+#[tokio::test]
+async fn an_address_that_refuses_is_passed_over_and_account_calls_learn_of_it() {
+    let dead = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string();
+    let settings = upstream(&[&dead, &mirror().await]);
+    let balancer = Arc::new(Balancer::new(&settings, RegionFigures::unseen().unwrap()));
+    let target = PassTarget::new(settings, Arc::clone(&balancer)).unwrap();
+    let edge = Edge::start_passing(Limits::default(), Some(target));
+    for _ in 0..8 {
+        let mut client = edge.client().await;
+        client.send(post("/pass/order", "one")).await;
+        assert_eq!(client.answer().await.status, 200);
+    }
+    let next = (0..4).map(|_| balancer.pick(&[]).unwrap().address().to_string());
+    assert!(next.into_iter().all(|address| address != dead), "it was ejected");
+}
+
+#[tokio::test]
+async fn bodies_that_the_backend_hangs_up_on_eject_nobody() {
+    let (one, two) = (partner().await, partner().await);
+    let settings = upstream(&[&one.0, &two.0]);
+    let balancer = Arc::new(Balancer::new(&settings, RegionFigures::unseen().unwrap()));
+    let target = PassTarget::new(settings, Arc::clone(&balancer)).unwrap();
+    let edge = Edge::start_passing(Limits::default(), Some(target));
+    for round in 0..8 {
+        let mut client = edge.client().await;
+        client
+            .send("POST /pass/order HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nunfinish".to_owned())
+            .await;
+        let backend = if round % 2 == 0 { &one.1 } else { &two.1 };
+        let (mut stream, _) = backend.accept().await.unwrap();
+        read_head(&mut stream).await;
+        drop(stream);
+        assert_eq!(client.answer().await.status, 502);
+    }
+    let next: Vec<_> = (0..4).map(|_| balancer.pick(&[]).unwrap().address()).collect();
+    assert!(next[0] != next[1] && next[0] == next[2], "both still take turns: {next:?}");
+}
+
+#[tokio::test]
+async fn requests_pass_over_http_2() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut connection = h2::server::handshake(stream).await.unwrap();
+                while let Some(Ok((request, mut respond))) = connection.accept().await {
+                    let seen = format!(
+                        "{} {}",
+                        request.uri().path(),
+                        request.headers()["x-gateway"].to_str().unwrap()
+                    );
+                    let length = http::Response::builder().header("content-length", seen.len());
+                    let mut stream = respond.send_response(length.body(()).unwrap(), false).unwrap();
+                    stream.send_data(seen.into(), true).unwrap();
+                }
+            });
+        }
+    });
+    let settings = HttpUpstream { http_version: HttpVersion::Two, ..upstream(&[&address]) };
+    let edge = Edge::start_passing(Limits::default(), Some(target_of(settings)));
+    for _ in 0..2 {
+        let mut client = edge.client().await;
+        client.send(get("/pass/order")).await;
+        let answer = client.answer().await;
+        assert_eq!((answer.status, answer.body.as_str()), (200, "/base/pass/order s3cret"));
+    }
 }
