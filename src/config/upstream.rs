@@ -3,22 +3,23 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue};
-
 mod address;
 mod balancing;
 mod certificates;
+mod identity;
 
 use super::dialects::signs;
 use super::listener::known_dialect;
 use super::reader::{Node, Table};
-use super::value::{duration, name, number, secret, size};
+use super::value::{duration, number, size};
 use crate::account::Secret;
 use address::{address, host_of, is_loopback};
+use identity::{header_secret, upstream_app};
 
 pub(super) use address::base_path;
 pub use balancing::{Balancing, Ejection, HealthCheck, Policy};
 pub use certificates::{Certificates, ClientCertificate, PemFile};
+pub use identity::UpstreamApp;
 
 /// The one backend that calls are sent to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,15 +104,6 @@ impl Default for Concurrency {
     }
 }
 
-/// The app as which the gateway signs calls to a backend.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UpstreamApp {
-    /// The app's public id.
-    pub id: String,
-    /// What it signs with.
-    pub secret: Secret,
-}
-
 const HTTP_KEYS: [&str; 20] = [
     "dialect",
     "addresses",
@@ -134,10 +126,6 @@ const HTTP_KEYS: [&str; 20] = [
     "secret",
     "app",
 ];
-
-/// Fields that the gateway writes itself.
-const OWN_FIELDS: [&str; 7] =
-    ["host", "connection", "content-length", "content-type", "transfer-encoding", "authorization", "upgrade"];
 
 #[derive(Clone, Copy)]
 enum Kind {
@@ -313,40 +301,4 @@ impl Concurrency {
                 .unwrap_or(defaults.queue_timeout),
         }
     }
-}
-
-fn header_secret(table: &mut Table<'_>) -> Option<(String, Secret)> {
-    let header = table.need("header", header_name);
-    let value = table.need("value", header_value);
-    Some((header?, value?))
-}
-
-fn header_name(node: Node<'_>) -> Option<String> {
-    let text = node.text()?;
-    let field = HeaderName::from_bytes(text.as_bytes()).ok();
-    let reserved = OWN_FIELDS.iter().any(|own| own.eq_ignore_ascii_case(text));
-    match field {
-        Some(field) if !reserved => Some(field.as_str().to_owned()),
-        _ => node.fail(
-            format!("{text:?} can't be the header field of a secret"),
-            "choose a field of your own, such as \"X-Gateway-Secret\"",
-        ),
-    }
-}
-
-fn header_value(node: Node<'_>) -> Option<Secret> {
-    let value = secret(node)?;
-    if HeaderValue::from_str(value.expose()).is_ok() {
-        return Some(value);
-    }
-    node.fail(
-        "the secret holds characters that no header field can carry",
-        "use letters, digits and punctuation on one line",
-    )
-}
-
-fn upstream_app(table: &mut Table<'_>) -> Option<UpstreamApp> {
-    let id = table.need("id", name);
-    let secret = table.need("secret", secret);
-    Some(UpstreamApp { id: id?, secret: secret? })
 }

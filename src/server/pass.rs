@@ -8,7 +8,6 @@ use std::any::Any;
 use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -18,11 +17,10 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::protocols::Stream;
 use pingora::protocols::http::ServerSession;
 use pingora::proxy::{FailToProxy, HttpProxy, ProxyHttp, Session, http_proxy};
-use pingora::upstreams::peer::{ALPN, HttpPeer};
-use pingora::utils::tls::CertKey;
+use pingora::upstreams::peer::HttpPeer;
 use pingora::{BError, Error, ErrorSource, ErrorType, Result};
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::answer::REQUEST_ID;
 use super::application::{Application, RecordSink};
@@ -30,52 +28,13 @@ use super::connection::Reusable;
 use super::fault::EdgeFault;
 use super::load::CallShare;
 use super::pass_fields;
+use super::pass_target::PassTarget;
 use crate::account::{Problem, ProblemCode};
-use crate::config::{HttpUpstream, Limits};
+use crate::config::Limits;
 use crate::gateway::Arrival;
 use crate::observe::{Attempt, CallRecord, Guard, Outcome, Refusal};
 use crate::upstream::FailureKind;
-use crate::upstream::balancer::{Balancer, Lease};
-use crate::upstream::peer::{PeerTemplate, UnusableUpstream, client_certificate};
-
-/// How long an idle connection to the backend is kept.
-const IDLE: Duration = Duration::from_secs(30);
-
-/// Where requests pass to.
-pub struct PassTarget {
-    settings: HttpUpstream,
-    template: PeerTemplate,
-    client_certificate: Option<Arc<CertKey>>,
-    balancer: Arc<Balancer>,
-}
-
-impl PassTarget {
-    /// The backend of these settings, among whose addresses `balancer` chooses: the same one that
-    /// account calls go by, so that both know of an address that fails.
-    ///
-    /// # Errors
-    /// When the settings could not be used safely.
-    pub fn new(settings: HttpUpstream, balancer: Arc<Balancer>) -> Result<Self, UnusableUpstream> {
-        let template = PeerTemplate::new(&settings)?;
-        let client_certificate = client_certificate(&settings)?;
-        Ok(Self { settings, template, client_certificate, balancer })
-    }
-
-    /// The peer of an address. Only HTTP/1.1 can switch to another protocol.
-    fn peer(&self, address: SocketAddr, is_upgrade: bool) -> HttpPeer {
-        let settings = &self.settings;
-        let mut peer = self.template.peer(address);
-        peer.client_cert_key.clone_from(&self.client_certificate);
-        peer.options.total_connection_timeout = Some(settings.connect_timeout);
-        peer.options.read_timeout = Some(settings.first_byte_timeout);
-        peer.options.write_timeout = Some(settings.first_byte_timeout);
-        peer.options.idle_timeout = Some(IDLE);
-        if is_upgrade {
-            peer.options.alpn = ALPN::H1;
-        }
-        peer
-    }
-}
+use crate::upstream::balancer::Lease;
 
 /// One request that passes through: all that the edge knows of it.
 pub struct Passage<A: Application> {
@@ -156,7 +115,8 @@ impl<A: Application> ProxyHttp for PassThrough<A> {
     }
 
     async fn upstream_peer(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<Box<HttpPeer>> {
-        self.target.balancer.resolve().await;
+        // What is known already is good enough, if the resolver takes too long.
+        let _ = timeout(self.target.settings.connect_timeout, self.target.balancer.resolve()).await;
         let tried = ctx.as_ref().map_or(&[][..], |passage| &passage.tried);
         let Some(lease) = self.target.balancer.pick(tried) else {
             return Err(

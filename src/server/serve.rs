@@ -14,7 +14,7 @@ use super::admin::{AdminError, AdminPages, AdminSite};
 use super::application::{Application, NoRecords, RecordSink};
 use super::lifecycle::{Lifecycle, Phase, StopSignal, Stopped};
 use super::load::Load;
-use super::pass::PassTarget;
+use super::pass_target::PassTarget;
 use super::service::Service;
 use crate::config::{Limits, Settings};
 use crate::guard::ClientAddresses;

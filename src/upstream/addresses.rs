@@ -158,6 +158,22 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_known_name_is_asked_for_again_while_calls_go_on() {
+        let addresses = addresses(&["localhost:7"]);
+        addresses.refresh().await;
+        let before = known(&addresses);
+        tokio::time::advance(LIFETIME).await;
+        assert!(addresses.are_due());
+        addresses.refresh().await;
+        assert!(addresses.are_due(), "nobody waits for it");
+        assert_eq!(known(&addresses), before);
+        while addresses.are_due() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(known(&addresses), before);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_name_that_nobody_knows_gives_nothing_and_is_not_asked_for_at_once() {
         let nowhere = addresses(&["no port"]);
         nowhere.refresh().await;
