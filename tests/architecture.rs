@@ -36,7 +36,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     ("observe", &["guard", "upstream", "config", "account", "clock"]),
     ("backend", &["problem_details", "upstream", "config", "account", "query", "json", "clock"]),
-    ("dialect", &["problem_details", "config", "account", "sign", "query", "json", "clock"]),
+    ("dialect", &["config", "account", "sign", "query", "json", "hexadecimal", "clock"]),
     ("guard", &["store", "config", "account", "sign", "clock"]),
     ("upstream", &["config", "account", "clock"]),
     ("store", &["config", "seal", "account", "clock"]),
@@ -46,6 +46,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("problem_details", &["account", "json"]),
     ("account", &["clock"]),
     ("query", &[]),
+    ("hexadecimal", &[]),
     ("json", &[]),
     ("clock", &[]),
 ];

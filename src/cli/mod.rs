@@ -13,6 +13,7 @@ mod reload;
 mod run;
 mod serve;
 mod sign;
+mod upstreams;
 mod verify;
 mod version;
 

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::serve::http_upstream;
+use super::upstreams::{Backends, http_backend, passing};
 use super::{Failure, settings};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Change, Settings};
@@ -12,15 +12,16 @@ use crate::gateway::Gateway;
 use crate::observe::{Labels, Observer};
 use crate::server::notify::Notifier;
 use crate::server::signals::Reloads;
-use crate::server::{PassTarget, Passing, Service};
-use crate::upstream::Upstream;
+use crate::server::{Passing, Service};
+use crate::upstream::figures::Figures;
 
 /// What runs, and where its config stands.
 pub(super) struct Reloader {
     pub config: Option<PathBuf>,
     pub settings: Settings,
     pub gateway: Arc<Gateway>,
-    pub upstream: Arc<dyn Upstream>,
+    pub backends: Backends,
+    pub figures: Figures,
     pub service: Arc<Service<Gateway>>,
     pub observer: Arc<Observer>,
     pub notifier: Arc<Notifier>,
@@ -65,26 +66,25 @@ impl Reloader {
 
     async fn put_in_place(&mut self, new: Settings) -> Result<(), Failure> {
         let same_upstream = new.upstream == self.settings.upstream;
-        let upstream = match new.upstream.http().filter(|_| !same_upstream) {
-            Some(http) => http_upstream(http)?,
-            None => Arc::clone(&self.upstream),
+        let backends = match new.upstream.http().filter(|_| !same_upstream) {
+            Some(http) => http_backend(http, &new.regions.own, &self.figures)?,
+            None => self.backends.clone(),
         };
-        let gateway = Arc::new(self.gateway.renewed(&new, Arc::clone(&upstream)).map_err(refused)?);
+        let upstream = Arc::clone(&backends.upstream);
+        let gateway = Arc::new(self.gateway.renewed(&new, upstream).map_err(refused)?);
         let passes = |settings: &Settings| !settings.pass_through.is_empty();
-        let passing = if same_upstream && passes(&new) == passes(&self.settings) {
+        let passes_to = if same_upstream && passes(&new) == passes(&self.settings) {
             Passing::Unchanged
         } else {
-            let http = new.upstream.http().filter(|_| passes(&new));
-            let target = http.map(|http| PassTarget::new(http.clone())).transpose().map_err(refused)?;
-            Passing::To(target.map(Box::new))
+            Passing::To(passing(&new, backends.balancer.as_ref())?.map(Box::new))
         };
         // The last thing that can fail. Until the swap below the old gateway asks the same memory.
         self.gateway.replay().adapt(&new.apps, SystemClock.now()).await.map_err(refused)?;
-        self.service.replace(Arc::clone(&gateway), new.limits.clone(), passing);
+        self.service.replace(Arc::clone(&gateway), new.limits.clone(), passes_to);
         self.observer.relabel(Labels::of(&new));
         self.observer.metrics().set_config(&new.hash());
         self.gateway = gateway;
-        self.upstream = upstream;
+        self.backends = backends;
         self.settings = new;
         Ok(())
     }

@@ -12,11 +12,12 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response};
 
 use super::reload::Reloader;
+use super::upstreams::{self, Backends};
 use super::{Bound, Failure};
 use crate::account::Problem;
 use crate::backend::{Backend, Message, OPENAPI};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{self, HttpUpstream, Limits, Settings, Shutdown};
+use crate::config::{self, Limits, Settings, Shutdown};
 use crate::gateway::{Gateway, Stores};
 use crate::observe::{CallRecord, Observer};
 use crate::server::admin::{AdminPages, OutboxEntry};
@@ -28,8 +29,6 @@ use crate::server::{
 };
 use crate::store::redis::{RedisStore, RedisTokens};
 use crate::store::{ReplayStore, Terms};
-use crate::upstream::Upstream;
-use crate::upstream::http::HttpBackend;
 
 const DATA_HINT: &str = "DRAGOMAN_DATA_DIR, or `data_dir` in the config, names the data directory: \
                          one that exists or can be made, with room, and used by no other gateway";
@@ -115,7 +114,9 @@ async fn serve(
         ),
         None => None,
     };
-    let upstream = upstream(settings, embedded.as_ref())?;
+    let figures = upstreams::figures(&observer)?;
+    let Backends { upstream, balancer } = upstreams::backends(settings, embedded.as_ref(), &figures)?;
+    let passing = upstreams::passing(settings, balancer.as_ref())?;
     let redis = redis(settings, &observer, Arc::clone(&clock)).await?;
     let stores = stores(settings, redis.as_ref(), clock.as_ref())?;
     let gateway = Gateway::with_stores(settings, Arc::clone(&upstream), stores, clock)
@@ -129,7 +130,7 @@ async fn serve(
     // Codes are for whoever sits at this machine, and for nobody who only reaches it.
     let shown = embedded.clone().filter(|_| settings.is_loopback());
     let pages = pages(&observer, redis, shown);
-    let edge = Edge::start(settings, Arc::clone(&gateway), pages, load, Arc::clone(&observer) as _)
+    let edge = Edge::start(settings, Arc::clone(&gateway), passing, pages, load, Arc::clone(&observer) as _)
         .map_err(|error| no_start(error).hint(ADDRESS_HINT))?;
     listening(&Bound { listeners: edge.clients().to_vec(), admin: edge.admin() });
     observer.metrics().set_config(&settings.hash());
@@ -139,7 +140,8 @@ async fn serve(
         config: config.map(Path::to_owned),
         settings: settings.clone(),
         gateway: Arc::clone(&gateway),
-        upstream,
+        backends: Backends { upstream, balancer },
+        figures,
         service: Arc::clone(edge.service()),
         observer,
         notifier,
@@ -174,21 +176,6 @@ async fn announce(edge: &Edge<Gateway>, notifier: &Arc<Notifier>) -> Result<(), 
         }
     });
     Ok(())
-}
-
-fn upstream(settings: &Settings, embedded: Option<&Backend>) -> Result<Arc<dyn Upstream>, Failure> {
-    match (&settings.upstream, embedded) {
-        (config::Upstream::Http(http), _) => http_upstream(http),
-        (config::Upstream::Embedded, Some(backend)) => Ok(Arc::new(backend.clone())),
-        (config::Upstream::Embedded, None) => {
-            Err(Failure::new("the embedded backend has no place for its data").hint("set `data_dir`"))
-        }
-    }
-}
-
-/// A backend elsewhere.
-pub(super) fn http_upstream(settings: &HttpUpstream) -> Result<Arc<dyn Upstream>, Failure> {
-    Ok(Arc::new(HttpBackend::new(settings.clone()).map_err(no_start)?))
 }
 
 /// The memory that other instances share, if the settings name one.
@@ -298,7 +285,7 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     server::runtime().map_err(no_start)
 }
 
-fn no_start(error: impl std::fmt::Display) -> Failure {
+pub(super) fn no_start(error: impl std::fmt::Display) -> Failure {
     Failure::new("can't start").because(error)
 }
 

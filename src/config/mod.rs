@@ -50,7 +50,10 @@ pub use seal::Seal;
 pub use shutdown::Shutdown;
 pub use store::{OnStoreError, Redis, RedisAddress, Store, Topology};
 pub use throttle::Throttle;
-pub use upstream::{HttpUpstream, Upstream, UpstreamApp};
+pub use upstream::{
+    Balancing, Certificates, ClientCertificate, Concurrency, Ejection, HealthCheck, HttpUpstream,
+    HttpVersion, PemFile, Policy, Upstream, UpstreamApp,
+};
 pub use value::resolve_secret;
 
 use crate::account::Country;

@@ -4,12 +4,22 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue};
+mod address;
+mod balancing;
+mod certificates;
+mod identity;
 
 use super::listener::{known_dialect, pack_settings};
 use super::reader::{Node, Table};
-use super::value::{duration, name, secret, size};
+use super::value::{duration, number, size};
 use crate::account::Secret;
+use address::{address, host_of, is_loopback};
+use identity::{header_secret, upstream_app};
+
+pub(super) use address::base_path;
+pub use balancing::{Balancing, Ejection, HealthCheck, Policy};
+pub use certificates::{Certificates, ClientCertificate, PemFile};
+pub use identity::UpstreamApp;
 
 /// The one backend that calls are sent to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +52,14 @@ pub struct HttpUpstream {
     pub tls: bool,
     /// The `Host` field that it expects, and the name that its certificate must carry.
     pub host: String,
+    /// The certificates of TLS.
+    pub certificates: Certificates,
+    /// The version of HTTP.
+    pub http_version: HttpVersion,
+    /// How calls are shared among the addresses.
+    pub balancing: Balancing,
+    /// How many calls are under way at once.
+    pub concurrency: Concurrency,
     /// A path in front of the dialect's own paths; empty or `/prefix` without a slash at the end.
     pub base_path: String,
     /// The longest wait for a connection.
@@ -60,20 +78,48 @@ pub struct HttpUpstream {
     pub settings: BTreeMap<String, String>,
 }
 
-/// The app as which the gateway signs calls to a backend.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UpstreamApp {
-    /// The app's public id.
-    pub id: String,
-    /// What it signs with.
-    pub secret: Secret,
+/// The version of HTTP that is spoken to a backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HttpVersion {
+    /// HTTP/1.1.
+    One,
+    /// HTTP/2, without TLS too.
+    Two,
+    /// What the TLS handshake agrees upon, HTTP/2 first.
+    Auto,
 }
 
-const HTTP_KEYS: [&str; 12] = [
+/// How many calls are under way to a backend at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Concurrency {
+    /// How many are sent.
+    pub in_flight: usize,
+    /// How many more may wait for their turn.
+    pub queue: usize,
+    /// How long they wait at most.
+    pub queue_timeout: Duration,
+}
+
+impl Default for Concurrency {
+    fn default() -> Self {
+        Self { in_flight: 256, queue: 128, queue_timeout: Duration::from_secs(1) }
+    }
+}
+
+const HTTP_KEYS: [&str; 21] = [
     "dialect",
     "addresses",
     "tls",
+    "certificates",
+    "client_certificate",
+    "http_version",
     "host",
+    "balance",
+    "ejection",
+    "health_check",
+    "in_flight",
+    "queue",
+    "queue_timeout",
     "base_path",
     "connect_timeout",
     "first_byte_timeout",
@@ -83,10 +129,6 @@ const HTTP_KEYS: [&str; 12] = [
     "app",
     "settings",
 ];
-
-/// Fields that the gateway writes itself.
-const OWN_FIELDS: [&str; 7] =
-    ["host", "connection", "content-length", "content-type", "transfer-encoding", "authorization", "upgrade"];
 
 #[derive(Clone, Copy)]
 enum Kind {
@@ -124,31 +166,57 @@ fn refuse_http_keys(table: &mut Table<'_>) {
 }
 
 impl HttpUpstream {
+    /// A backend without TLS at these addresses, with the default of everything else.
+    pub fn new(dialect: &str, addresses: &[&str], host: &str) -> Self {
+        Self {
+            dialect: dialect.to_owned(),
+            addresses: addresses.iter().map(|address| (*address).to_owned()).collect(),
+            tls: false,
+            host: host.to_owned(),
+            certificates: Certificates::default(),
+            http_version: HttpVersion::One,
+            balancing: Balancing::default(),
+            concurrency: Concurrency::default(),
+            base_path: String::new(),
+            connect_timeout: Duration::from_secs(2),
+            first_byte_timeout: Duration::from_secs(10),
+            total_timeout: Duration::from_secs(20),
+            answer_bytes: 1024 * 1024,
+            secret: None,
+            app: None,
+            settings: BTreeMap::new(),
+        }
+    }
+
     fn read(table: &mut Table<'_>) -> Option<Self> {
         let dialect = table.need("dialect", known_dialect);
         let addresses = table.need("addresses", |node| node.list(address));
-        let tls = table.read("tls", |node| node.boolean()).unwrap_or(false);
         let host = table.read("host", |node| node.text());
         let host = host.or_else(|| addresses.as_ref()?.first().map(|first| host_of(first)));
+        let defaults = Self::new("", &[], host.unwrap_or_default());
         let mut wait = |key, default| {
             let bounds = Duration::from_millis(1)..=Duration::from_secs(600);
             table.read(key, |node| duration(node, bounds)).unwrap_or(default)
         };
         let upstream = Self {
-            connect_timeout: wait("connect_timeout", Duration::from_secs(2)),
-            first_byte_timeout: wait("first_byte_timeout", Duration::from_secs(10)),
-            total_timeout: wait("total_timeout", Duration::from_secs(20)),
+            connect_timeout: wait("connect_timeout", defaults.connect_timeout),
+            first_byte_timeout: wait("first_byte_timeout", defaults.first_byte_timeout),
+            total_timeout: wait("total_timeout", defaults.total_timeout),
+            tls: table.read("tls", |node| node.boolean()).unwrap_or(defaults.tls),
+            certificates: Certificates::read(table),
+            http_version: table.read("http_version", http_version).unwrap_or(defaults.http_version),
+            balancing: Balancing::read(table),
+            concurrency: Concurrency::read(table),
             base_path: table.read("base_path", base_path).unwrap_or_default(),
             answer_bytes: table
                 .read("answer_size", |node| size(node, 1024..=64 * 1024 * 1024))
-                .unwrap_or(1024 * 1024),
+                .unwrap_or(defaults.answer_bytes),
             secret: table.read("secret", |node| node.table("secret", header_secret)).flatten(),
             app: table.read("app", |node| node.table("app", upstream_app)).flatten(),
             settings: table
                 .read("settings", |node| node.table("`settings`", pack_settings))
                 .unwrap_or_default(),
-            tls,
-            host: host.unwrap_or_default().to_owned(),
+            host: defaults.host,
             dialect: dialect?,
             addresses: addresses?,
         };
@@ -158,16 +226,17 @@ impl HttpUpstream {
 
     /// Whether every address is on this machine.
     pub(super) fn is_loopback(&self) -> bool {
-        self.addresses.iter().all(|address| {
-            let host = host_of(address);
-            let host = host.trim_start_matches('[').trim_end_matches(']');
-            host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
-        })
+        self.addresses.iter().all(|address| is_loopback(address))
     }
 
     fn check(&self, table: &Table<'_>) {
         if self.addresses.is_empty() {
             table.error("addresses", "the backend has no address", "add one: \"127.0.0.1:9000\"");
+        }
+        let mut addresses: Vec<&String> = self.addresses.iter().collect();
+        addresses.sort_unstable();
+        if let Some([twice, _]) = addresses.windows(2).find(|pair| pair.first() == pair.last()) {
+            table.error("addresses", format!("{twice:?} is there twice"), "name each address once");
         }
         self.check_tls(table);
         if self.total_timeout < self.connect_timeout || self.total_timeout < self.first_byte_timeout {
@@ -196,6 +265,20 @@ impl HttpUpstream {
         if !self.tls && !self.is_loopback() {
             table.warning("addresses", "passwords travel to the backend in the clear", "set `tls = true`");
         }
+        if !self.tls && self.certificates.authorities.is_some() {
+            table.error("certificates", "`certificates` has no meaning without TLS", "set `tls = true`");
+        }
+        if !self.tls && self.certificates.client.is_some() {
+            let message = "`client_certificate` has no meaning without TLS";
+            table.error("client_certificate", message, "set `tls = true`");
+        }
+        if !self.tls && self.http_version == HttpVersion::Auto {
+            table.error(
+                "http_version",
+                "without TLS nothing tells which version of HTTP the backend speaks",
+                "set `http_version` to \"1\" or \"2\", or `tls = true`",
+            );
+        }
         let is_address = self.host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
         if self.host.is_empty() || (self.tls && is_address) {
             table.error(
@@ -207,73 +290,22 @@ impl HttpUpstream {
     }
 }
 
-fn address(node: Node<'_>) -> Option<String> {
-    let text = node.text()?;
-    let usable = text.rsplit_once(':').is_some_and(|(host, port)| {
-        let name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.' || c == '_';
-        let literal = host.starts_with('[') && format!("{host}:1").parse::<std::net::SocketAddr>().is_ok();
-        let named = !host.is_empty() && host.chars().all(name);
-        port.parse::<u16>().is_ok_and(|port| port > 0) && (named || literal)
-    });
-    if usable {
-        return Some(text.to_owned());
+fn http_version(node: Node<'_>) -> Option<HttpVersion> {
+    node.choice(&[("1", HttpVersion::One), ("2", HttpVersion::Two), ("auto", HttpVersion::Auto)])
+}
+
+impl Concurrency {
+    fn read(table: &mut Table<'_>) -> Self {
+        let defaults = Self::default();
+        let wait = Duration::ZERO..=Duration::from_secs(60);
+        Self {
+            in_flight: table
+                .read("in_flight", |node| number(node, 1..=100_000))
+                .unwrap_or(defaults.in_flight),
+            queue: table.read("queue", |node| number(node, 0..=100_000)).unwrap_or(defaults.queue),
+            queue_timeout: table
+                .read("queue_timeout", |node| duration(node, wait))
+                .unwrap_or(defaults.queue_timeout),
+        }
     }
-    node.fail(
-        format!("{text:?} is no address of a backend"),
-        "write a host and a port, no scheme and no path: \"10.0.0.5:8000\", \"accounts.internal:443\", \"[::1]:8000\"",
-    )
-}
-
-fn host_of(address: &str) -> &str {
-    address.rsplit_once(':').map_or(address, |(host, _)| host)
-}
-
-/// A path without a slash at its end.
-pub(super) fn base_path(node: Node<'_>) -> Option<String> {
-    let text = node.text()?;
-    let trimmed = text.trim_end_matches('/');
-    let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '?' | '#' | '%' | ';' | '\\');
-    if trimmed.is_empty() || (trimmed.starts_with('/') && trimmed.chars().all(plain)) {
-        return Some(trimmed.to_owned());
-    }
-    node.fail(
-        format!("{text:?} is no path to put in front"),
-        "write it as \"/prefix\", without query and escapes",
-    )
-}
-
-fn header_secret(table: &mut Table<'_>) -> Option<(String, Secret)> {
-    let header = table.need("header", header_name);
-    let value = table.need("value", header_value);
-    Some((header?, value?))
-}
-
-fn header_name(node: Node<'_>) -> Option<String> {
-    let text = node.text()?;
-    let field = HeaderName::from_bytes(text.as_bytes()).ok();
-    let reserved = OWN_FIELDS.iter().any(|own| own.eq_ignore_ascii_case(text));
-    match field {
-        Some(field) if !reserved => Some(field.as_str().to_owned()),
-        _ => node.fail(
-            format!("{text:?} can't be the header field of a secret"),
-            "choose a field of your own, such as \"X-Gateway-Secret\"",
-        ),
-    }
-}
-
-fn header_value(node: Node<'_>) -> Option<Secret> {
-    let value = secret(node)?;
-    if HeaderValue::from_str(value.expose()).is_ok() {
-        return Some(value);
-    }
-    node.fail(
-        "the secret holds characters that no header field can carry",
-        "use letters, digits and punctuation on one line",
-    )
-}
-
-fn upstream_app(table: &mut Table<'_>) -> Option<UpstreamApp> {
-    let id = table.need("id", name);
-    let secret = table.need("secret", secret);
-    Some(UpstreamApp { id: id?, secret: secret? })
 }

@@ -102,18 +102,8 @@ fn bench(answers: Vec<Answer>) -> Bench {
 
 fn coolkit_upstream(settings: &mut Settings) {
     settings.upstream = config::Upstream::Http(HttpUpstream {
-        dialect: "coolkit".to_owned(),
-        addresses: Vec::new(),
-        tls: false,
-        host: "backend.example".to_owned(),
-        base_path: String::new(),
-        connect_timeout: Duration::from_secs(1),
-        first_byte_timeout: Duration::from_secs(1),
-        total_timeout: Duration::from_secs(1),
-        answer_bytes: 1 << 20,
-        settings: Default::default(),
-        secret: None,
         app: Some(config::UpstreamApp { id: "gate".to_owned(), secret: "gate-secret".into() }),
+        ..HttpUpstream::new("coolkit", &[], "backend.example")
     });
 }
 

@@ -102,7 +102,8 @@ impl<'a, A: Application> Call<'a, A> {
             share,
             sink: Arc::clone(self.service.sink()),
             keep_alive,
-            tries: 0,
+            tried: Vec::new(),
+            lease: None,
         }
     }
 

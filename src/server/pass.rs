@@ -6,22 +6,21 @@
 
 use std::any::Any;
 use std::marker::PhantomData;
+use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use http::{HeaderName, HeaderValue, header};
+use http::header;
 use pingora::apps::HttpServerApp;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::protocols::Stream;
 use pingora::protocols::http::ServerSession;
 use pingora::proxy::{FailToProxy, HttpProxy, ProxyHttp, Session, http_proxy};
-use pingora::server::configuration::ServerConf;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{BError, Error, ErrorSource, ErrorType, Result};
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::answer::REQUEST_ID;
 use super::application::{Application, RecordSink};
@@ -29,46 +28,13 @@ use super::connection::Reusable;
 use super::fault::EdgeFault;
 use super::load::CallShare;
 use super::pass_fields;
+use super::pass_target::PassTarget;
 use crate::account::{Problem, ProblemCode};
-use crate::config::{HttpUpstream, Limits};
+use crate::config::Limits;
 use crate::gateway::Arrival;
 use crate::observe::{Attempt, CallRecord, Guard, Outcome, Refusal};
 use crate::upstream::FailureKind;
-use crate::upstream::addresses::Addresses;
-use crate::upstream::http::{UnusableUpstream, server_name};
-
-/// Where requests pass to.
-pub struct PassTarget {
-    settings: HttpUpstream,
-    addresses: Addresses,
-    host: HeaderValue,
-    secret: Option<(HeaderName, HeaderValue)>,
-}
-
-impl PassTarget {
-    /// The backend of these settings.
-    ///
-    /// # Errors
-    /// When the settings could not be used safely.
-    pub fn new(settings: HttpUpstream) -> Result<Self, UnusableUpstream> {
-        if settings.tls && settings.host.is_empty() {
-            return Err(UnusableUpstream::NoHostForTls);
-        }
-        let host = HeaderValue::from_str(&settings.host);
-        let host = host.map_err(|_| UnusableUpstream::Host(settings.host.clone()))?;
-        let secret = match &settings.secret {
-            None => None,
-            Some((name, secret)) => {
-                let unusable = || UnusableUpstream::Secret(name.clone());
-                let field = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unusable())?;
-                let value = HeaderValue::from_str(secret.expose()).map_err(|_| unusable())?;
-                Some((field, value))
-            }
-        };
-        let addresses = Addresses::new(&settings.addresses);
-        Ok(Self { settings, addresses, host, secret })
-    }
-}
+use crate::upstream::balancer::Lease;
 
 /// One request that passes through: all that the edge knows of it.
 pub struct Passage<A: Application> {
@@ -88,8 +54,10 @@ pub struct Passage<A: Application> {
     pub sink: Arc<dyn RecordSink>,
     /// Whether the connection may go on.
     pub keep_alive: bool,
-    /// How often a connection to the backend was tried.
-    pub tries: usize,
+    /// The addresses of the backend that it was tried at.
+    pub tried: Vec<SocketAddr>,
+    /// Its share of the address that it is tried at now.
+    pub lease: Option<Lease>,
 }
 
 /// Pingora's hooks.
@@ -102,7 +70,7 @@ impl<A: Application> PassThrough<A> {
     /// A proxy to the target.
     pub fn proxy(target: PassTarget) -> HttpProxy<Self> {
         let application = PhantomData;
-        http_proxy(&Arc::new(ServerConf::default()), Self { target, application })
+        http_proxy(&Arc::new(target.template.server_conf()), Self { target, application })
     }
 }
 
@@ -146,23 +114,19 @@ impl<A: Application> ProxyHttp for PassThrough<A> {
         }
     }
 
-    async fn upstream_peer(&self, _session: &mut Session, ctx: &mut Self::CTX) -> Result<Box<HttpPeer>> {
-        let addresses = self.target.addresses.in_turn().await;
-        if let Some(passage) = ctx {
-            passage.tries += 1;
-        }
-        // Each try gets the addresses in the next turn, so that a second try meets another one.
-        let Some(address) = addresses.first() else {
+    async fn upstream_peer(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<Box<HttpPeer>> {
+        // What is known already is good enough, if the resolver takes too long.
+        let _ = timeout(self.target.settings.connect_timeout, self.target.balancer.resolve()).await;
+        let tried = ctx.as_ref().map_or(&[][..], |passage| &passage.tried);
+        let Some(lease) = self.target.balancer.pick(tried) else {
             return Err(
                 Error::explain(ErrorType::ConnectNoRoute, "no address of the upstream is known").into_up()
             );
         };
-        let settings = &self.target.settings;
-        let mut peer = HttpPeer::new(*address, settings.tls, server_name(&settings.host).to_owned());
-        peer.options.total_connection_timeout = Some(settings.connect_timeout);
-        peer.options.read_timeout = Some(settings.first_byte_timeout);
-        peer.options.write_timeout = Some(settings.first_byte_timeout);
-        peer.options.idle_timeout = Some(Duration::from_secs(30));
+        let peer = self.target.peer(lease.address(), session.is_upgrade_req());
+        if let Some(passage) = ctx {
+            passage.lease = Some(lease);
+        }
         Ok(Box::new(peer))
     }
 
@@ -173,8 +137,38 @@ impl<A: Application> ProxyHttp for PassThrough<A> {
         ctx: &mut Self::CTX,
         mut error: BError,
     ) -> BError {
-        let tries = ctx.as_ref().map_or(usize::MAX, |passage| passage.tries);
-        error.set_retry(tries < self.target.settings.addresses.len());
+        let lease = ctx.as_mut().and_then(|passage| passage.lease.take());
+        let (Some(passage), Some(lease)) = (ctx, lease) else { return error };
+        if let Some(failure) = failure_of(&error) {
+            self.target.balancer.failed(&lease, failure);
+        }
+        passage.tried.push(lease.address());
+        error.set_retry(self.target.balancer.has_other(&passage.tried));
+        error
+    }
+
+    fn error_while_proxy(
+        &self,
+        _peer: &HttpPeer,
+        session: &mut Session,
+        mut error: BError,
+        ctx: &mut Self::CTX,
+        client_reused: bool,
+    ) -> BError {
+        let lease = ctx.as_ref().and_then(|passage| passage.lease.as_ref());
+        // A long stream may end in any way, and a client that sends its body slowly, or one that the
+        // backend hangs up on, must not be able to have addresses ejected: only silence after a
+        // whole request counts.
+        let counts = session.response_written().is_none() && session.as_mut().is_body_done();
+        if let (true, Some(lease), Some(failure)) = (counts, lease, failure_of(&error)) {
+            self.target.balancer.failed(lease, failure);
+        }
+        // The same rule as for account calls; only reads may be sent again.
+        if session.req_header().method.is_safe() && !session.as_ref().retry_buffer_truncated() {
+            error.retry.decide_reuse(client_reused);
+        } else {
+            error.set_retry(false);
+        }
         error
     }
 
@@ -185,8 +179,8 @@ impl<A: Application> ProxyHttp for PassThrough<A> {
         ctx: &mut Self::CTX,
     ) -> Result<()> {
         pass_fields::strip(upstream);
-        upstream.insert_header(header::HOST, &self.target.host)?;
-        if let Some((name, secret)) = &self.target.secret {
+        upstream.insert_header(header::HOST, &self.target.template.host)?;
+        if let Some((name, secret)) = &self.target.template.secret {
             upstream.insert_header(name.clone(), secret)?;
         }
         if let Some(passage) = ctx {
@@ -206,6 +200,9 @@ impl<A: Application> ProxyHttp for PassThrough<A> {
         ctx: &mut Self::CTX,
     ) -> Result<()> {
         if let Some(passage) = ctx {
+            if let Some(lease) = &passage.lease {
+                self.target.balancer.answered(lease);
+            }
             response.insert_header(REQUEST_ID, &passage.arrival.request_id)?;
         }
         Ok(())
@@ -269,8 +266,10 @@ fn failure_of(error: &Error) -> Option<FailureKind> {
             FailureKind::TlsFailed
         }
         ErrorType::ReadTimedout | ErrorType::WriteTimedout => FailureKind::AnswerTimeout,
-        ErrorType::InvalidHTTPHeader => FailureKind::Malformed,
-        ErrorType::ConnectionClosed | ErrorType::ReadError | ErrorType::WriteError => {
+        ErrorType::InvalidHTTPHeader | ErrorType::InvalidH2 | ErrorType::H2Downgrade => {
+            FailureKind::Malformed
+        }
+        ErrorType::ConnectionClosed | ErrorType::ReadError | ErrorType::WriteError | ErrorType::H2Error => {
             FailureKind::ClosedBeforeAnswer
         }
         _ => FailureKind::ConnectFailed,

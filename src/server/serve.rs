@@ -14,11 +14,10 @@ use super::admin::{AdminError, AdminPages, AdminSite};
 use super::application::{Application, NoRecords, RecordSink};
 use super::lifecycle::{Lifecycle, Phase, StopSignal, Stopped};
 use super::load::Load;
-use super::pass::PassTarget;
+use super::pass_target::PassTarget;
 use super::service::Service;
 use crate::config::{Limits, Settings};
 use crate::guard::ClientAddresses;
-use crate::upstream::http::UnusableUpstream;
 
 /// The edge could not start.
 #[derive(Debug, Error)]
@@ -26,9 +25,6 @@ pub enum ServeError {
     /// An address could not be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// The backend's settings could not be used.
-    #[error(transparent)]
-    Upstream(#[from] UnusableUpstream),
     /// The admin listener would be open to strangers.
     #[error(transparent)]
     Admin(#[from] AdminError),
@@ -52,8 +48,8 @@ pub struct Edge<A: Application> {
 }
 
 impl<A: Application> Edge<A> {
-    /// Binds every listener of the settings and serves from then on. Must be called within a
-    /// runtime.
+    /// Binds every listener of the settings and serves from then on; what is no account call goes
+    /// to `passing`. Must be called within a runtime.
     ///
     /// # Errors
     /// When an address can't be bound or the settings can't be served safely; nothing is served
@@ -61,14 +57,15 @@ impl<A: Application> Edge<A> {
     pub fn start(
         settings: &Settings,
         application: Arc<A>,
+        passing: Option<PassTarget>,
         pages: AdminPages,
         load: Arc<Load>,
         sink: Arc<dyn RecordSink>,
     ) -> Result<Self, ServeError> {
         let mut service = Service::new(application, settings.limits.clone(), Arc::clone(&load), sink)
             .behind(ClientAddresses::new(settings.clients.clone()));
-        if let Some(upstream) = settings.upstream.http().filter(|_| !settings.pass_through.is_empty()) {
-            service = service.passing_to(PassTarget::new(upstream.clone())?);
+        if let Some(target) = passing {
+            service = service.passing_to(target);
         }
         let service = Arc::new(service);
         let mut lifecycle = Lifecycle::default();

@@ -11,7 +11,8 @@ use tokio::time::Instant;
 
 use super::application::{Application, RecordSink};
 use super::load::{ConnectionShare, Load, TooMany};
-use super::pass::{PassTarget, PassThrough};
+use super::pass::PassThrough;
+use super::pass_target::PassTarget;
 use super::rate::AddressRate;
 use crate::config::Limits;
 use crate::guard::ClientAddresses;

@@ -1,38 +1,45 @@
-//! A backend reached over HTTP/1.1: one request out in one write, one whole answer in.
+//! A backend reached over HTTP: one request out, one whole answer in.
 //!
-//! Connections come from Pingora's connector and its pool. It is the transport half of
-//! `connectors::http::Connector`: the HTTP half flushes the head before the body is written, which
-//! costs a second send for each call. Answers are read by Pingora's client session.
+//! Connections come from Pingora's connectors and their pools. Of HTTP/1.1 only the transport half
+//! is used for requests: Pingora flushes the head before the body is written, which costs a second
+//! send for each call.
 //!
-//! A request is never sent twice. A pooled connection is checked for life before it is used and is
-//! given up before the backend says that it will close it; if it still turns out to be closed
-//! once bytes were written, the call fails, since nobody can tell whether they were read.
+//! A request is never sent twice, unless the backend provably got nothing of it: no connection came
+//! about, or a stream of HTTP/2 was refused. A pooled connection is checked for life before it is
+//! used and is given up before the backend says that it will close it; if it still turns out to be
+//! closed once bytes were written, the call fails, since nobody can tell whether they were read.
 
-use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::{BufMut, Bytes, BytesMut};
-use http::{HeaderName, HeaderValue, Method, Request, Response, header};
-use pingora::connectors::{ConnectorOptions, TransportConnector};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, Request, Response, StatusCode, header};
+use pingora::connectors::http::v2::Connector;
 use pingora::protocols::Stream;
-use pingora::protocols::http::v1::client::HttpSession;
-use pingora::upstreams::peer::{HttpPeer, Peer};
+use pingora::protocols::http::client::HttpSession;
+use pingora::protocols::http::v2::client::Http2Session;
+use pingora::upstreams::peer::HttpPeer;
 use pingora::{BError, ErrorType};
-use thiserror::Error;
-use tokio::io::AsyncWriteExt;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 
-use super::addresses::Addresses;
+use super::balancer::{Balancer, Lease};
+use super::coding::Coding;
+use super::figures::RegionFigures;
+use super::peer::PeerTemplate;
 use super::{Failure, FailureKind, Upstream};
-use crate::config::HttpUpstream;
+use crate::config::{HttpUpstream, HttpVersion};
+use v2::Unanswered;
 
-/// Calls under way to one backend, and how many may wait for their turn for how long.
-const IN_FLIGHT: usize = 256;
-const QUEUE: usize = 128;
-const QUEUE_TIME: Duration = Duration::from_secs(1);
+pub use super::peer::UnusableUpstream;
+
+mod check;
+#[cfg(test)]
+mod tests;
+mod v1;
+mod v2;
 
 /// How long an idle connection is kept, unless the backend says less.
 const IDLE: Duration = Duration::from_secs(30);
@@ -47,29 +54,22 @@ const KEPT: [HeaderName; 6] = [
     HeaderName::from_static("ratelimit-policy"),
 ];
 
-/// The settings name no backend that can be reached safely.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum UnusableUpstream {
-    /// Without a name to compare, any certificate would be accepted.
-    #[error("the upstream speaks TLS but has no host: give the name that its certificate must carry")]
-    NoHostForTls,
-    /// The host can't stand in a header field.
-    #[error("the upstream's host {0:?} is no valid Host field")]
-    Host(String),
-    /// The secret's field can't be written.
-    #[error("the upstream's secret header {0:?} has no valid name or value")]
-    Secret(String),
-}
-
 /// A backend reached over HTTP.
 pub struct HttpBackend {
     settings: HttpUpstream,
-    addresses: Addresses,
-    transport: TransportConnector,
+    template: PeerTemplate,
+    balancer: Arc<Balancer>,
+    connector: Connector,
     turns: Semaphore,
     waiting: AtomicUsize,
-    /// The fields that every request carries, as they stand on the wire.
+    /// The fields that every request of HTTP/1.1 carries, as they stand on the wire.
     fixed_fields: Vec<u8>,
+}
+
+/// A connection, or a stream of one, that a request can be sent over.
+enum Link {
+    V1(Stream),
+    V2(Box<Http2Session>),
 }
 
 impl HttpBackend {
@@ -78,17 +78,31 @@ impl HttpBackend {
     /// # Errors
     /// When the settings could not be used safely.
     pub fn new(settings: HttpUpstream) -> Result<Self, UnusableUpstream> {
-        if settings.tls && settings.host.is_empty() {
-            return Err(UnusableUpstream::NoHostForTls);
-        }
+        let figures = RegionFigures::unseen();
+        Self::counted(settings, figures.map_err(|error| UnusableUpstream::Figures(error.to_string()))?)
+    }
+
+    /// The same, with figures that somebody may see.
+    ///
+    /// # Errors
+    /// When the settings could not be used safely.
+    pub fn counted(settings: HttpUpstream, figures: RegionFigures) -> Result<Self, UnusableUpstream> {
+        let template = PeerTemplate::new(&settings)?;
+        let in_flight = settings.concurrency.in_flight;
         Ok(Self {
-            addresses: Addresses::new(&settings.addresses),
-            transport: TransportConnector::new(Some(ConnectorOptions::new(IN_FLIGHT))),
-            turns: Semaphore::new(IN_FLIGHT),
+            balancer: Arc::new(Balancer::new(&settings, figures)),
+            connector: Connector::new(Some(template.connector_options(in_flight))),
+            turns: Semaphore::new(in_flight),
             waiting: AtomicUsize::new(0),
-            fixed_fields: fixed_fields(&settings)?,
+            fixed_fields: v1::fixed_fields(&template),
+            template,
             settings,
         })
+    }
+
+    /// What shares the calls among the addresses.
+    pub fn balancer(&self) -> &Arc<Balancer> {
+        &self.balancer
     }
 
     /// Waits for a turn, shortly.
@@ -96,177 +110,138 @@ impl HttpBackend {
         if let Ok(turn) = self.turns.try_acquire() {
             return Ok(turn);
         }
-        let _place = QueuePlace::take(&self.waiting).ok_or(undelivered(FailureKind::Busy))?;
-        let until = deadline.min(Instant::now() + QUEUE_TIME);
+        let concurrency = &self.settings.concurrency;
+        let place = QueuePlace::take(&self.waiting, concurrency.queue);
+        let _place = place.ok_or(undelivered(FailureKind::Busy))?;
+        let _counted = self.balancer.figures().waiting();
+        let until = deadline.min(Instant::now() + concurrency.queue_timeout);
         match timeout_at(until, self.turns.acquire()).await {
             Ok(Ok(turn)) => Ok(turn),
             _ => Err(undelivered(FailureKind::Busy)),
         }
     }
 
-    /// A connection to the first address that accepts one.
-    async fn connect(&self, deadline: Instant) -> Result<(Stream, HttpPeer), Failure> {
+    /// A connection to an address, from the pool if there is one.
+    async fn connect(&self, peer: &HttpPeer, deadline: Instant) -> Result<Link, FailureKind> {
         let until = deadline.min(Instant::now() + self.settings.connect_timeout);
-        let addresses = timeout_at(until, self.addresses.in_turn())
-            .await
-            .map_err(|_| undelivered(FailureKind::ConnectTimeout))?;
+        let version = self.template.version();
+        if version != HttpVersion::One {
+            let reused = Box::pin(self.connector.reused_http_session(peer));
+            let reused = timeout_at(until, reused).await.map_err(|_| FailureKind::ConnectTimeout)?;
+            if let Ok(Some(session)) = reused {
+                return Ok(Link::V2(Box::new(session)));
+            }
+        }
+        if version != HttpVersion::Two
+            && let Some(stream) = self.connector.transport().reused_stream(peer).await
+        {
+            return Ok(Link::V1(stream));
+        }
+        // Boxed: the handshake's state is tens of kilobytes, which a call over a connection
+        // that is there already would otherwise carry about as well.
+        Box::pin(self.connect_anew(peer, until)).await
+    }
+
+    /// A new connection to an address.
+    async fn connect_anew(&self, peer: &HttpPeer, until: Instant) -> Result<Link, FailureKind> {
+        let connecting = async {
+            if self.template.version() == HttpVersion::One {
+                return Ok(Link::V1(self.connector.transport().new_stream(peer).await?));
+            }
+            match self.connector.new_http_session::<_, ()>(peer).await? {
+                HttpSession::H1(session) => Ok(Link::V1(session.into_inner())),
+                HttpSession::H2(session) => Ok(Link::V2(Box::new(session))),
+                HttpSession::Custom(()) => Err(pingora::Error::new(ErrorType::ConnectError)),
+            }
+        };
+        match timeout_at(until, connecting).await {
+            Ok(Ok(link)) => Ok(link),
+            Ok(Err(error)) => Err(connect_failure(&error)),
+            Err(_) => Err(FailureKind::ConnectTimeout),
+        }
+    }
+
+    /// Asks one address after the other until a request was sent to one.
+    async fn send_in_turn(
+        &self,
+        request: &Request<Bytes>,
+        deadline: Instant,
+        is_own: bool,
+    ) -> Result<Response<Bytes>, Failure> {
+        let until = deadline.min(Instant::now() + self.settings.connect_timeout);
+        let resolved = timeout_at(until, self.balancer.resolve()).await;
+        resolved.map_err(|_| undelivered(FailureKind::ConnectTimeout))?;
+        let mut tried = Vec::new();
+        let mut refused = false;
         let mut failure = undelivered(FailureKind::ConnectFailed);
-        for address in addresses {
-            let until = deadline.min(Instant::now() + self.settings.connect_timeout);
-            let peer = self.peer(address);
-            if let Some(stream) = self.transport.reused_stream(&peer).await {
-                return Ok((stream, peer));
+        while let Some(lease) = self.balancer.pick(&tried) {
+            let begun = Instant::now();
+            let peer = self.template.peer(lease.address());
+            let answer = match self.connect(&peer, deadline).await {
+                Ok(Link::V1(stream)) => {
+                    self.exchange_v1(stream, &peer, request, deadline).await.map_err(Unanswered::Failed)
+                }
+                Ok(Link::V2(session)) => Box::pin(self.exchange_v2(*session, &peer, request, deadline)).await,
+                Err(kind) => {
+                    log::debug!("upstream {}: {kind}", lease.address());
+                    self.blame(&lease, kind, is_own, begun);
+                    failure = undelivered(kind);
+                    tried.push(lease.address());
+                    continue;
+                }
+            };
+            match answer {
+                Ok(answer) => {
+                    self.balancer.answered(&lease);
+                    return Ok(answer);
+                }
+                Err(Unanswered::Refused) if !refused => refused = true,
+                Err(Unanswered::Refused) => return Err(undelivered(FailureKind::ClosedBeforeAnswer)),
+                Err(Unanswered::Failed(kind)) => {
+                    self.blame(&lease, kind, is_own, begun);
+                    return Err(Failure { kind, delivered: true });
+                }
             }
-            // Boxed: the handshake's state is tens of kilobytes, which a call over a connection
-            // that is there already would otherwise carry about as well.
-            match timeout_at(until, Box::pin(self.transport.new_stream(&peer))).await {
-                Ok(Ok(stream)) => return Ok((stream, peer)),
-                Ok(Err(error)) => failure = undelivered(connect_failure(&error)),
-                Err(_) => failure = undelivered(FailureKind::ConnectTimeout),
-            }
-            log::debug!("upstream {address}: {failure}");
         }
         Err(failure)
     }
 
-    fn peer(&self, address: SocketAddr) -> HttpPeer {
-        HttpPeer::new(address, self.settings.tls, server_name(&self.settings.host).to_owned())
-    }
-
-    /// The request's bytes, head and body.
-    fn encode(&self, request: &Request<Bytes>) -> BytesMut {
-        let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-        let body = request.body();
-        let mut wire =
-            BytesMut::with_capacity(256 + request.headers().len() * 64 + target.len() + body.len());
-        wire.put_slice(request.method().as_str().as_bytes());
-        wire.put_u8(b' ');
-        wire.put_slice(self.settings.base_path.as_bytes());
-        wire.put_slice(target.as_bytes());
-        wire.put_slice(b" HTTP/1.1\r\n");
-        wire.put_slice(&self.fixed_fields);
-        for (name, value) in request.headers() {
-            if !self.sets_itself(name) {
-                put_field(&mut wire, name.as_str(), value.as_bytes());
-            }
-        }
-        if !body.is_empty() || !matches!(*request.method(), Method::GET | Method::HEAD | Method::DELETE) {
-            put_field(&mut wire, "content-length", body.len().to_string().as_bytes());
-        }
-        wire.put_slice(b"\r\n");
-        wire.put_slice(body);
-        wire
-    }
-
-    /// Fields of the connection and of the gateway: a caller's own are not sent.
-    fn sets_itself(&self, name: &HeaderName) -> bool {
-        *name == header::HOST
-            || *name == header::CONTENT_LENGTH
-            || *name == header::CONNECTION
-            || *name == header::TRANSFER_ENCODING
-            || *name == header::ACCEPT_ENCODING
-            || *name == header::EXPECT
-            || *name == header::UPGRADE
-            || self
-                .settings
-                .secret
-                .as_ref()
-                .is_some_and(|(secret, _)| secret.eq_ignore_ascii_case(name.as_str()))
-    }
-
-    /// Reads the answer's head, past informational ones.
-    async fn read_head(&self, session: &mut HttpSession, deadline: Instant) -> Result<(), FailureKind> {
-        let until = deadline.min(Instant::now() + self.settings.first_byte_timeout);
-        let final_head = async {
-            loop {
-                session.read_response().await?;
-                if !session.get_status().is_some_and(|status| status.is_informational() && status != 101) {
-                    return Ok::<_, BError>(());
-                }
-            }
+    /// Has a failure count against an address, unless it was only the caller who had too little time:
+    /// a client that sends its request slowly must not be able to have addresses ejected.
+    fn blame(&self, lease: &Lease, kind: FailureKind, is_own: bool, begun: Instant) {
+        let patience = match kind {
+            FailureKind::ConnectTimeout => self.settings.connect_timeout,
+            FailureKind::AnswerTimeout => self.settings.first_byte_timeout,
+            FailureKind::BodyTimeout => self.settings.total_timeout,
+            _ => Duration::ZERO,
         };
-        match timeout_at(until, final_head).await {
-            Err(_) => Err(FailureKind::AnswerTimeout),
-            Ok(Err(error)) if is_closed(&error) => Err(FailureKind::ClosedBeforeAnswer),
-            Ok(Err(_)) => Err(FailureKind::Malformed),
-            Ok(Ok(())) => Ok(()),
+        if is_own || begun.elapsed() >= patience {
+            self.balancer.failed(lease, kind);
         }
     }
 
-    async fn read_body(&self, session: &mut HttpSession) -> Result<Bytes, FailureKind> {
-        let announced = session
-            .get_header(header::CONTENT_LENGTH)
-            .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-        let bound = self.settings.answer_bytes;
-        if announced.is_some_and(|length| length > bound) {
-            return Err(FailureKind::TooLarge);
-        }
-        let mut body = BytesMut::with_capacity(announced.unwrap_or_default());
-        loop {
-            match session.read_body_ref().await {
-                Ok(None) => return Ok(body.freeze()),
-                Ok(Some(part)) if body.len() + part.len() > bound => return Err(FailureKind::TooLarge),
-                Ok(Some(part)) => body.extend_from_slice(part),
-                Err(error) if is_closed(&error) => return Err(FailureKind::ClosedWithinAnswer),
-                Err(_) => return Err(FailureKind::Malformed),
-            }
-        }
-    }
-
-    /// The exchange over one connection, from the first byte written on.
-    async fn exchange(
+    /// The answer without its content coding.
+    fn decoded(
         &self,
-        mut stream: Stream,
-        peer: &HttpPeer,
-        request: &Request<Bytes>,
-        deadline: Instant,
+        mut response: Response<Bytes>,
+        coding: Option<Coding>,
     ) -> Result<Response<Bytes>, FailureKind> {
-        let wire = self.encode(request);
-        let write = async {
-            stream.write_all(&wire).await?;
-            stream.flush().await
-        };
-        match timeout_at(deadline, write).await {
-            Err(_) => return Err(FailureKind::AnswerTimeout),
-            Ok(Err(_)) => return Err(FailureKind::ClosedBeforeAnswer),
-            Ok(Ok(())) => {}
+        if let Some(coding) = coding {
+            let decoded = coding.decode(response.body(), self.settings.answer_bytes)?;
+            *response.body_mut() = decoded;
         }
-        let mut session = HttpSession::new(stream);
-        self.read_head(&mut session, deadline).await?;
-        let mut response = Response::new(Bytes::new());
-        copy_head(&session, &mut response)?;
-        if request.method() == Method::HEAD {
-            return Ok(response);
-        }
-        *response.body_mut() = timeout_at(deadline, self.read_body(&mut session))
-            .await
-            .map_err(|_| FailureKind::BodyTimeout)??;
-        self.release(session, peer).await;
         Ok(response)
-    }
-
-    /// Puts the connection of a complete exchange back into the pool.
-    async fn release(&self, mut session: HttpSession, peer: &HttpPeer) {
-        let idle = idle_time(&session);
-        session.respect_keepalive();
-        if idle.is_zero() {
-            return;
-        }
-        if let Some(stream) = session.reuse().await {
-            self.transport.release_stream(stream, peer.reuse_hash(), Some(idle));
-        }
     }
 }
 
 #[async_trait]
 impl Upstream for HttpBackend {
     async fn send(&self, request: Request<Bytes>, deadline: Instant) -> Result<Response<Bytes>, Failure> {
-        let deadline = deadline.min(Instant::now() + self.settings.total_timeout);
-        let _turn = self.turn(deadline).await?;
-        let (stream, peer) = self.connect(deadline).await?;
-        self.exchange(stream, &peer, &request, deadline)
-            .await
-            .map_err(|kind| Failure { kind, delivered: true })
+        let own = Instant::now() + self.settings.total_timeout;
+        let until = deadline.min(own);
+        let _turn = self.turn(until).await?;
+        let _counted = self.balancer.figures().in_flight();
+        self.send_in_turn(&request, until, own <= deadline).await
     }
 }
 
@@ -274,9 +249,9 @@ impl Upstream for HttpBackend {
 struct QueuePlace<'a>(&'a AtomicUsize);
 
 impl<'a> QueuePlace<'a> {
-    fn take(waiting: &'a AtomicUsize) -> Option<Self> {
+    fn take(waiting: &'a AtomicUsize, bound: usize) -> Option<Self> {
         let place = Self(waiting);
-        (waiting.fetch_add(1, Ordering::Relaxed) < QUEUE).then_some(place)
+        (waiting.fetch_add(1, Ordering::Relaxed) < bound).then_some(place)
     }
 }
 
@@ -290,63 +265,24 @@ const fn undelivered(kind: FailureKind) -> Failure {
     Failure { kind, delivered: false }
 }
 
-/// A host without its port.
-pub fn server_name(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port)) if !port.is_empty() && port.bytes().all(|digit| digit.is_ascii_digit()) => name,
-        _ => host,
-    }
-}
-
-fn fixed_fields(settings: &HttpUpstream) -> Result<Vec<u8>, UnusableUpstream> {
-    let unusable_host = || UnusableUpstream::Host(settings.host.clone());
-    let host = HeaderValue::from_str(&settings.host).map_err(|_| unusable_host())?;
-    let mut fields = BytesMut::new();
-    put_field(&mut fields, "host", host.as_bytes());
-    if let Some((name, secret)) = &settings.secret {
-        let unusable = || UnusableUpstream::Secret(name.clone());
-        let field = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unusable())?;
-        let value = HeaderValue::from_str(secret.expose()).map_err(|_| unusable())?;
-        put_field(&mut fields, field.as_str(), value.as_bytes());
-    }
-    Ok(fields.to_vec())
-}
-
-fn put_field(wire: &mut BytesMut, name: &str, value: &[u8]) {
-    wire.put_slice(name.as_bytes());
-    wire.put_slice(b": ");
-    wire.put_slice(value);
-    wire.put_slice(b"\r\n");
-}
-
-/// Status and the kept fields of an answer; an encoded body or a switched protocol is not what
-/// was asked for.
-fn copy_head(session: &HttpSession, response: &mut Response<Bytes>) -> Result<(), FailureKind> {
-    let head = session.resp_header().ok_or(FailureKind::Malformed)?;
-    let encoded = |coding: &HeaderValue| !coding.as_bytes().eq_ignore_ascii_case(b"identity");
-    if head.status == 101 || head.headers.get(header::CONTENT_ENCODING).is_some_and(encoded) {
+/// Status and the kept fields of an answer, and how its body is encoded; a switched protocol is not
+/// what was asked for.
+fn kept_head(
+    status: StatusCode,
+    headers: &HeaderMap,
+) -> Result<(Response<Bytes>, Option<Coding>), FailureKind> {
+    if status == StatusCode::SWITCHING_PROTOCOLS {
         return Err(FailureKind::Malformed);
     }
-    *response.status_mut() = head.status;
+    let coding = Coding::of(headers)?;
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = status;
     for name in &KEPT {
-        if let Some(value) = head.headers.get(name) {
+        if let Some(value) = headers.get(name) {
             response.headers_mut().insert(name.clone(), value.clone());
         }
     }
-    Ok(())
-}
-
-/// How long the connection may idle: a second less than the backend keeps it.
-fn idle_time(session: &HttpSession) -> Duration {
-    let parameters = session.get_header("keep-alive").and_then(|value| value.to_str().ok());
-    let seconds = parameters.and_then(|parameters| {
-        let timeout = |parameter: &str| parameter.trim().strip_prefix("timeout=")?.trim().parse::<u64>().ok();
-        parameters.split(',').find_map(timeout)
-    });
-    match seconds {
-        Some(seconds) => Duration::from_secs(seconds.saturating_sub(1)).min(IDLE),
-        None => IDLE,
-    }
+    Ok((response, coding))
 }
 
 fn connect_failure(error: &BError) -> FailureKind {
@@ -358,10 +294,3 @@ fn connect_failure(error: &BError) -> FailureKind {
         _ => FailureKind::ConnectFailed,
     }
 }
-
-fn is_closed(error: &BError) -> bool {
-    matches!(error.etype(), ErrorType::ConnectionClosed | ErrorType::ReadError)
-}
-
-#[cfg(test)]
-mod tests;

@@ -1,7 +1,11 @@
 //! Talks to the backend: one request out, one answer in, within a deadline.
 
-pub mod addresses;
+mod addresses;
+pub mod balancer;
+mod coding;
+pub mod figures;
 pub mod http;
+pub mod peer;
 
 use ::http::{Request, Response};
 use async_trait::async_trait;

@@ -41,7 +41,8 @@ fn metric_names(text: &str) -> BTreeSet<String> {
 /// The names of all series that the gateway may show, from the source of its metrics: those with labels
 /// are not in `/metrics` before they are first counted.
 fn declared_names() -> BTreeSet<String> {
-    let text = fs::read_to_string(source("src/observe/metrics.rs")).unwrap();
+    let files = ["src/observe/metrics.rs", "src/upstream/figures.rs"];
+    let text = files.map(|file| fs::read_to_string(source(file)).unwrap()).concat();
     text.split('"').filter(|word| word.starts_with("dragoman_")).map(str::to_owned).collect()
 }
 

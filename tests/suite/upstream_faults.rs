@@ -1,7 +1,11 @@
 //! Backends that fail: the caller learns it in time and in his own dialect, the operator learns
 //! which failure it was, and nothing that may have been read is sent a second time.
 
+use std::io::Write;
 use std::time::{Duration, Instant};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 use crate::support::coolkit::{App, assert_error, is_session, login};
 use crate::support::gateway::{Gateway, House};
@@ -20,6 +24,20 @@ fn answer(status: &str, content_type: &str, body: &str) -> Vec<u8> {
     let length = body.len();
     format!("HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n{body}")
         .into_bytes()
+}
+
+fn coded(coding: &str, body: &[u8]) -> Vec<u8> {
+    let head = format!(
+        "HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Encoding: {coding}\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    [head.as_bytes(), body].concat()
+}
+
+fn gzip(body: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(body).unwrap();
+    encoder.finish().unwrap()
 }
 
 fn log_in(gateway: &Gateway) -> (Answer, Duration) {
@@ -47,6 +65,7 @@ fn every_failure_is_told_in_time_named_by_the_metric_and_sent_at_most_once() {
     let html = answer("200 OK", "text/html", "<html>It works!</html>");
     let not_json = answer("201 Created", "application/json", "{\"account\":");
     let no_session = answer("201 Created", "application/json", "[1, 2, 3]");
+    let not_text = coded("identity", b"{\"account\":{\"id\":\"\xff\"}}");
     let huge = answer("201 Created", "application/json", &"x".repeat(100 * 1024));
     let cases = [
         (Fault::Down, "connect_failed", 0),
@@ -60,6 +79,10 @@ fn every_failure_is_told_in_time_named_by_the_metric_and_sent_at_most_once() {
         (Fault::Ends(html), "unintelligible", 1),
         (Fault::Ends(not_json), "unintelligible", 1),
         (Fault::Ends(no_session), "unintelligible", 1),
+        (Fault::Ends(not_text), "unintelligible", 1),
+        (Fault::Ends(coded("gzip", &gzip(&vec![b' '; 1 << 20]))), "too_large", 1),
+        (Fault::Ends(coded("gzip", b"no gzip")), "malformed", 1),
+        (Fault::Ends(coded("compress", b"?")), "malformed", 1),
     ];
     for (fault, result, requests) in cases {
         let upstream = FaultyUpstream::start(fault);
@@ -71,6 +94,14 @@ fn every_failure_is_told_in_time_named_by_the_metric_and_sent_at_most_once() {
         let metrics = gateway.metrics_with(ATTEMPTS);
         assert_eq!(attempts(&metrics, result), 1, "{result}: {metrics}");
         assert_eq!(attempts(&metrics, "answered"), 0, "{result}");
+        assert!(
+            metrics.contains("dragoman_upstream_calls{region=\"cn\",state=\"in_flight\"} 0\n"),
+            "{metrics}"
+        );
+        assert!(
+            metrics.contains("dragoman_upstream_calls{region=\"cn\",state=\"waiting\"} 0\n"),
+            "{metrics}"
+        );
     }
 }
 
@@ -96,4 +127,57 @@ fn a_post_is_not_sent_again_when_a_reused_connection_ends() {
     let (answer, _) = log_in(&gateway);
     assert_error(&answer, 500, "the reused connection ended");
     assert_eq!(upstream.requests(), 2);
+}
+
+#[test]
+fn an_encoded_answer_is_understood() {
+    let whole = good_answer();
+    let body = &whole[whole.iter().position(|byte| *byte == b'{').unwrap()..];
+    let upstream = FaultyUpstream::start(Fault::Ends(coded("gzip", &gzip(body))));
+    let gateway = House::in_front_of(upstream.address, &[&App::sample()]).start();
+    let (answer, _) = log_in(&gateway);
+    assert!(is_session(&answer.json()), "{}", answer.body);
+}
+
+/// A gateway in front of two upstreams.
+fn in_front_of_two(one: &FaultyUpstream, two: &FaultyUpstream) -> Gateway {
+    let unthrottled =
+        "[throttle]\nwrong_logins = \"off\"\nattempts_per_address = \"off\"\nslow_after = \"off\"\n";
+    let mut house = House::in_front_of(one.address, &[&App::sample()]).with(unthrottled);
+    house.change(&format!("[\"{}\"]", one.address), &format!("[\"{}\", \"{}\"]", one.address, two.address));
+    house.start()
+}
+
+#[test]
+fn a_flood_of_calls_that_are_answered_500_ejects_nobody() {
+    let broken =
+        || FaultyUpstream::start(Fault::Stalls(answer("500 Internal Server Error", "text/html", "")));
+    let (one, two) = (broken(), broken());
+    let gateway = in_front_of_two(&one, &two);
+    for _ in 0..200 {
+        let (answer, _) = log_in(&gateway);
+        assert_error(&answer, 500, "a broken backend");
+    }
+    assert_eq!((one.requests(), two.requests()), (100, 100));
+    let metrics = gateway.metrics();
+    for line in metrics.lines().filter(|line| line.starts_with("dragoman_upstream_ejections_total{")) {
+        assert!(line.ends_with(" 0"), "{line}");
+    }
+}
+
+#[test]
+fn an_address_that_resets_is_ejected_and_seen_to_be() {
+    let (bad, good) =
+        (FaultyUpstream::start(Fault::Closed), FaultyUpstream::start(Fault::Stalls(good_answer())));
+    let gateway = in_front_of_two(&bad, &good);
+    let sessions = (0..12).filter(|_| is_session(&log_in(&gateway).0.json())).count();
+    assert_eq!((bad.requests(), good.requests(), sessions), (3, 9, 9), "nothing was sent twice");
+    let metrics = gateway.metrics();
+    for line in [
+        "dragoman_upstream_address_up{address=\"0\",region=\"cn\"} 0\n",
+        "dragoman_upstream_address_up{address=\"1\",region=\"cn\"} 1\n",
+        "dragoman_upstream_ejections_total{address=\"0\",cause=\"reset\",region=\"cn\"} 1\n",
+    ] {
+        assert!(metrics.contains(line), "{line} is not in {metrics}");
+    }
 }

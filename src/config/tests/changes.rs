@@ -61,6 +61,13 @@ fn changes_are_named_by_their_keys_and_marked() {
         ("[admin]", "[admin]\ntoken = \"t\"", &["admin.token!"]),
         ("[admin]", "[admin]\nenabled = false", &["admin.enabled!"]),
         ("127.0.0.1:8000", "127.0.0.1:8001", &["upstream.addresses"]),
+        (
+            "[[pass_through]]",
+            "balance = \"least_connections\"\n[[pass_through]]",
+            &["upstream.balance, ejection, health_check"],
+        ),
+        ("[[pass_through]]", "http_version = \"2\"\n[[pass_through]]", &["upstream.http_version"]),
+        ("[[pass_through]]", "queue = 1\n[[pass_through]]", &["upstream.in_flight, queue, queue_timeout"]),
         (r#"prefix = "/a""#, r#"prefix = "/b""#, &["pass_through<"]),
         (r#"["first"]"#, r#"["second", "first"]"#, &["app \"one\".secrets"]),
         ("[limits]", "signature = \"report\"\n[limits]", &["app \"one\".signature<", "app \"one\".replay<"]),

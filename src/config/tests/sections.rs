@@ -120,6 +120,87 @@ fn an_upstream_must_be_reachable_and_trustworthy() {
 }
 
 #[test]
+fn how_an_upstream_is_reached_is_checked_key_by_key() {
+    let local =
+        |rest: &str| upstream(&format!("dialect = \"canonical\"\naddresses = [\"127.0.0.1:9000\"]\n{rest}"));
+    let twice = "dialect = \"canonical\"\naddresses = «[\"127.0.0.1:9000\", \"127.0.0.1:9000\"]\n";
+    error(&upstream(twice), "is there twice");
+    error(&local("http_version = «\"3\"\n"), "`http_version` has no value \"3\"");
+    error(&local("http_version = «\"auto\"\n"), "nothing tells which version");
+    error(&local("balance = «\"random\"\n"), "`balance` has no value");
+    error(&local("in_flight = «0\n"), "0 is out of bounds");
+    error(&local("queue_timeout = «\"2m\"\n"), "out of bounds");
+    error(&local("ejection = «\"on\"\n"), "`ejection` must be a table");
+    error(&local("ejection = { «failure = 3 }\n"), "unknown key `failure` in ejection");
+    error(&local("ejection = { failures = «0 }\n"), "0 is out of bounds");
+    error(&local("ejection = { first = \"1m\", longest = «\"1s\" }\n"), "shorter than `first`");
+    error(&local("health_check = «{ interval = \"5s\" }\n"), "`path` is missing in health_check");
+    error(&local("health_check = { path = «\"livez\" }\n"), "is no path");
+    error(
+        &local("health_check = { path = \"/livez\", interval = \"1s\", timeout = «\"2s\" }\n"),
+        "longer than `interval`",
+    );
+    error(&with("balance = «\"round_robin\"\n"), "`balance` has no meaning for the embedded backend");
+    let Upstream::Http(read) = settings(&local("ejection = \"off\"\nqueue = 0\n")).upstream else {
+        panic!("an HTTP upstream")
+    };
+    assert_eq!((read.balancing.ejection, read.concurrency.queue), (None, 0));
+}
+
+#[test]
+fn certificates_of_an_upstream_are_read_and_fit() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let openssl = |arguments: &str| {
+        let output = std::process::Command::new("openssl")
+            .args(arguments.split(' '))
+            .current_dir(directory.path())
+            .output()
+            .expect("openssl");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    for name in ["one", "two"] {
+        openssl(&format!(
+            "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN={name} -keyout {name}.key -out {name}.pem"
+        ));
+    }
+    let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).expect("written");
+    let read = |name: &str| std::fs::read_to_string(directory.path().join(name)).expect("read");
+    write("empty.pem", "");
+    write("broken.pem", &read("one.pem").replace('M', "!"));
+    write("both.pem", &(read("one.pem") + &read("one.key")));
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    let tls = |rest: &str| {
+        upstream(&format!(
+            "dialect = \"canonical\"\naddresses = [\"127.0.0.1:9000\"]\ntls = true\nhost = \"a.example\"\n{rest}"
+        ))
+    };
+    let authorities = |name: &str| tls(&format!("certificates = «{:?}\n", path(name)));
+    error(&authorities("missing.pem"), "can't read");
+    error(&authorities("empty.pem"), "holds no certificate");
+    error(&authorities("one.key"), "holds more than certificates");
+    error(&authorities("both.pem"), "holds more than certificates");
+    error(&authorities("broken.pem"), "is no PEM file");
+    let client = |certificate: &str, key: &str| {
+        tls(&format!("client_certificate = {{ certificate = {certificate}, key = {key} }}\n"))
+    };
+    let quoted = |name: &str| format!("{:?}", path(name));
+    error(&client(&quoted("one.pem"), &format!("«{}", quoted("two.key"))), "does not fit the certificate");
+    error(&client(&quoted("one.pem"), &format!("«{}", quoted("one.pem"))), "holds no private key");
+    error(&client(&format!("«{}", quoted("empty.pem")), &quoted("one.key")), "holds no certificate");
+    let plain =
+        |rest: &str| upstream(&format!("dialect = \"canonical\"\naddresses = [\"127.0.0.1:9000\"]\n{rest}"));
+    error(&plain(&format!("certificates = «{}\n", quoted("one.pem"))), "no meaning without TLS");
+    let own = format!("{{ certificate = {}, key = {} }}", quoted("one.pem"), quoted("one.key"));
+    error(&plain(&format!("client_certificate = «{own}\n")), "no meaning without TLS");
+    let good = tls(&format!("certificates = {}\nclient_certificate = {own}\n", quoted("two.pem")));
+    let before = settings(&good);
+    assert!(!format!("{before:?}").contains("PRIVATE"));
+    write("two.pem", &read("one.pem"));
+    let keys: Vec<String> = before.changes(&settings(&good)).iter().map(ToString::to_string).collect();
+    assert_eq!(keys, ["upstream.certificates"], "a renewed file is a change");
+}
+
+#[test]
 fn regions_are_named_once_and_the_own_one_among_them() {
     error(&with("[region]\nown = «\"eu\"\n[[region.table]]\nname = \"cn\"\n"), "not in the table");
     error(&with("[region]\nown = «\"e u\"\n"), "no region name");

@@ -1,5 +1,7 @@
 //! The shipped file, the environment and the demo.
 
+use std::time::Duration;
+
 use super::*;
 
 #[test]
@@ -32,6 +34,15 @@ fn the_examples_in_the_shipped_file_load_when_they_are_uncommented() {
         is_toml.then(|| line.to_owned())
     };
     let example: Vec<String> = text[start..end].lines().filter_map(key).collect();
+    // The files are not there, but the keys are known.
+    let (files, example): (Vec<String>, Vec<String>) =
+        example.into_iter().partition(|line| line.contains("certificate"));
+    assert_eq!(files.len(), 2);
+    for file in files {
+        let found = findings(&upstream(&format!("addresses = [\"127.0.0.1:1\"]\ntls = true\n{file}\n")));
+        let found = lines(&found);
+        assert!(found.contains("can't read /etc/dragoman/") && !found.contains("unknown key"), "{found}");
+    }
     let example = example
         .join("\n")
         .replace("file:/etc/dragoman/my-app.old", "env:APP_SECRET")
@@ -42,7 +53,20 @@ fn the_examples_in_the_shipped_file_load_when_they_are_uncommented() {
     let settings = settings(&format!("[[listener]]\naddress = \"127.0.0.1:8080\"\n{example}"));
     let Upstream::Http(upstream) = &settings.upstream else { panic!("an HTTP upstream") };
     assert_eq!(upstream.host, "accounts.internal");
-    assert_eq!(upstream.answer_bytes, 1024 * 1024);
+    let health_check = HealthCheck {
+        path: "/livez".to_owned(),
+        interval: Duration::from_secs(5),
+        timeout: Duration::from_secs(2),
+        unhealthy: 3,
+        healthy: 2,
+    };
+    let expected = HttpUpstream {
+        balancing: Balancing { health_check: Some(health_check), ..Balancing::default() },
+        secret: Some(("x-gateway-secret".to_owned(), "from the environment".into())),
+        app: upstream.app.clone(),
+        ..HttpUpstream::new("coolkit", &["accounts.internal:443"], "accounts.internal")
+    };
+    assert_eq!(upstream, &expected, "the defaults are as the file says");
     assert!(settings.pass_through[0].covers(&http::Method::GET, "/api/devices/1"));
     let expected = App {
         operations: Some(vec![crate::account::Operation::Register, crate::account::Operation::Login]),

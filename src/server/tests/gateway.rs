@@ -36,18 +36,11 @@ impl Front {
     fn start_behind(backend: SocketAddr, clients: Clients) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let upstream = HttpUpstream {
-            dialect: "canonical".to_owned(),
-            addresses: vec![backend.to_string()],
-            tls: false,
-            host: "backend.example".to_owned(),
-            base_path: String::new(),
             connect_timeout: Duration::from_secs(5),
             first_byte_timeout: Duration::from_millis(200),
             total_timeout: Duration::from_secs(5),
             answer_bytes: 1024,
-            settings: Default::default(),
-            secret: None,
-            app: None,
+            ..HttpUpstream::new("canonical", &[&backend.to_string()], "backend.example")
         };
         let mut settings = whole::settings();
         settings.data_dir = Some(directory.path().to_owned());
@@ -69,7 +62,7 @@ impl Front {
         };
         let records = Arc::new(Kept::default());
         let sink: Arc<dyn RecordSink> = records.clone();
-        let edge = Edge::start(&settings, gateway, pages, Load::new(&settings.limits), sink).unwrap();
+        let edge = Edge::start(&settings, gateway, None, pages, Load::new(&settings.limits), sink).unwrap();
         Self { edge, records, _directory: directory }
     }
 

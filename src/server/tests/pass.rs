@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -5,25 +6,30 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::support::{Edge, get, post};
 use crate::account::{ProblemCode, Secret};
-use crate::config::{HttpUpstream, Limits};
+use crate::config::{HttpUpstream, HttpVersion, Limits};
 use crate::observe::{Attempt, Outcome};
 use crate::server::PassTarget;
 use crate::upstream::FailureKind;
+use crate::upstream::balancer::Balancer;
+use crate::upstream::figures::RegionFigures;
 
-fn upstream(address: String) -> HttpUpstream {
+fn target(address: &str) -> PassTarget {
+    target_of(upstream(&[address]))
+}
+
+fn target_of(settings: HttpUpstream) -> PassTarget {
+    let balancer = Balancer::new(&settings, RegionFigures::unseen().unwrap());
+    PassTarget::new(settings, Arc::new(balancer)).unwrap()
+}
+
+fn upstream(addresses: &[&str]) -> HttpUpstream {
     HttpUpstream {
-        dialect: "canonical".to_owned(),
-        addresses: vec![address],
-        tls: false,
-        host: "backend.example".to_owned(),
         base_path: "/base".to_owned(),
         connect_timeout: Duration::from_secs(5),
         first_byte_timeout: Duration::from_secs(5),
         total_timeout: Duration::from_secs(5),
-        answer_bytes: 1024,
-        settings: Default::default(),
         secret: Some(("X-Gateway".to_owned(), Secret::from("s3cret"))),
-        app: None,
+        ..HttpUpstream::new("canonical", addresses, "backend.example")
     }
 }
 
@@ -62,7 +68,7 @@ async fn mirror() -> String {
 
 #[tokio::test]
 async fn what_passes_through_reaches_the_backend_with_honest_fields() {
-    let target = PassTarget::new(upstream(mirror().await)).unwrap();
+    let target = target(&mirror().await);
     let edge = Edge::start_passing(Limits::default(), Some(target));
     let mut client = edge.client().await;
     client
@@ -94,7 +100,7 @@ async fn a_backend_that_is_down_is_answered_for() {
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = nobody.local_addr().unwrap().to_string();
     drop(nobody);
-    let target = PassTarget::new(upstream(address)).unwrap();
+    let target = target(&address);
     let edge = Edge::start_passing(Limits::default(), Some(target));
     let answer = edge.ask(get("/pass/things")).await;
     assert_eq!(answer.status, 502);
@@ -108,7 +114,7 @@ async fn a_backend_that_is_down_is_answered_for() {
 
 #[tokio::test]
 async fn a_client_that_wants_the_backend_to_forget_who_asks_is_told_no() {
-    let target = PassTarget::new(upstream(mirror().await)).unwrap();
+    let target = target(&mirror().await);
     let edge = Edge::start_passing(Limits::default(), Some(target));
     let answer = edge.ask("GET /pass/a HTTP/1.1\r\nHost: a\r\nConnection: x-forwarded-for\r\n\r\n").await;
     assert_eq!(answer.status, 400);
@@ -145,7 +151,7 @@ async fn read_head(stream: &mut TcpStream) -> String {
 #[tokio::test]
 async fn an_answer_streams_while_the_backend_still_speaks() {
     let (address, backend) = partner().await;
-    let edge = Edge::start_passing(Limits::default(), Some(PassTarget::new(upstream(address)).unwrap()));
+    let edge = Edge::start_passing(Limits::default(), Some(target(&address)));
     let mut client = edge.client().await;
     client.send(get("/pass/events")).await;
     let (mut backend, _) = backend.accept().await.unwrap();
@@ -160,7 +166,7 @@ async fn an_answer_streams_while_the_backend_still_speaks() {
 
 #[tokio::test]
 async fn a_body_beyond_the_bound_of_account_calls_streams_to_the_backend() {
-    let target = PassTarget::new(upstream(mirror().await)).unwrap();
+    let target = target(&mirror().await);
     let limits = Limits { body_bytes: 10, ..Limits::default() };
     let edge = Edge::start_passing(limits, Some(target));
     let body = "x".repeat(300_000);
@@ -172,7 +178,7 @@ async fn a_body_beyond_the_bound_of_account_calls_streams_to_the_backend() {
 #[tokio::test]
 async fn a_websocket_is_switched_to_and_carries_bytes_both_ways() {
     let (address, backend) = partner().await;
-    let edge = Edge::start_passing(Limits::default(), Some(PassTarget::new(upstream(address)).unwrap()));
+    let edge = Edge::start_passing(Limits::default(), Some(target(&address)));
     let mut client = edge.client().await;
     client
         .send("GET /pass/socket HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n")
@@ -197,7 +203,7 @@ async fn a_websocket_is_switched_to_and_carries_bytes_both_ways() {
 #[tokio::test]
 async fn a_post_passes_at_most_once_when_the_backend_hangs_up() {
     let (address, backend) = partner().await;
-    let edge = Edge::start_passing(Limits::default(), Some(PassTarget::new(upstream(address)).unwrap()));
+    let edge = Edge::start_passing(Limits::default(), Some(target(&address)));
     let mut client = edge.client().await;
     client.send(post("/pass/order", "one")).await;
     let (mut stream, _) = backend.accept().await.unwrap();
@@ -207,4 +213,73 @@ async fn a_post_passes_at_most_once_when_the_backend_hangs_up() {
     edge.until(|load| load.in_flight() == 0 && load.connections() == 0).await;
     let again = tokio::time::timeout(Duration::from_millis(100), backend.accept()).await;
     assert!(again.is_err(), "the request was sent again");
+}
+
+#[tokio::test]
+async fn an_address_that_refuses_is_passed_over_and_account_calls_learn_of_it() {
+    let dead = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string();
+    let settings = upstream(&[&dead, &mirror().await]);
+    let balancer = Arc::new(Balancer::new(&settings, RegionFigures::unseen().unwrap()));
+    let target = PassTarget::new(settings, Arc::clone(&balancer)).unwrap();
+    let edge = Edge::start_passing(Limits::default(), Some(target));
+    for _ in 0..8 {
+        let mut client = edge.client().await;
+        client.send(post("/pass/order", "one")).await;
+        assert_eq!(client.answer().await.status, 200);
+    }
+    let next = (0..4).map(|_| balancer.pick(&[]).unwrap().address().to_string());
+    assert!(next.into_iter().all(|address| address != dead), "it was ejected");
+}
+
+#[tokio::test]
+async fn bodies_that_the_backend_hangs_up_on_eject_nobody() {
+    let (one, two) = (partner().await, partner().await);
+    let settings = upstream(&[&one.0, &two.0]);
+    let balancer = Arc::new(Balancer::new(&settings, RegionFigures::unseen().unwrap()));
+    let target = PassTarget::new(settings, Arc::clone(&balancer)).unwrap();
+    let edge = Edge::start_passing(Limits::default(), Some(target));
+    for round in 0..8 {
+        let mut client = edge.client().await;
+        client
+            .send("POST /pass/order HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nunfinish".to_owned())
+            .await;
+        let backend = if round % 2 == 0 { &one.1 } else { &two.1 };
+        let (mut stream, _) = backend.accept().await.unwrap();
+        read_head(&mut stream).await;
+        drop(stream);
+        assert_eq!(client.answer().await.status, 502);
+    }
+    let next: Vec<_> = (0..4).map(|_| balancer.pick(&[]).unwrap().address()).collect();
+    assert!(next[0] != next[1] && next[0] == next[2], "both still take turns: {next:?}");
+}
+
+#[tokio::test]
+async fn requests_pass_over_http_2() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut connection = h2::server::handshake(stream).await.unwrap();
+                while let Some(Ok((request, mut respond))) = connection.accept().await {
+                    let seen = format!(
+                        "{} {}",
+                        request.uri().path(),
+                        request.headers()["x-gateway"].to_str().unwrap()
+                    );
+                    let length = http::Response::builder().header("content-length", seen.len());
+                    let mut stream = respond.send_response(length.body(()).unwrap(), false).unwrap();
+                    stream.send_data(seen.into(), true).unwrap();
+                }
+            });
+        }
+    });
+    let settings = HttpUpstream { http_version: HttpVersion::Two, ..upstream(&[&address]) };
+    let edge = Edge::start_passing(Limits::default(), Some(target_of(settings)));
+    for _ in 0..2 {
+        let mut client = edge.client().await;
+        client.send(get("/pass/order")).await;
+        let answer = client.answer().await;
+        assert_eq!((answer.status, answer.body.as_str()), (200, "/base/pass/order s3cret"));
+    }
 }

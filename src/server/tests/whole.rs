@@ -58,7 +58,7 @@ fn start(settings: &Settings) -> Result<(Arc<Probe>, Edge<Probe>), ServeError> {
         openapi: "{}",
     };
     let load = Load::new(&settings.limits);
-    let edge = Edge::start(settings, Arc::clone(&probe), pages, load, Arc::new(NoRecords))?;
+    let edge = Edge::start(settings, Arc::clone(&probe), None, pages, load, Arc::new(NoRecords))?;
     Ok((probe, edge))
 }
 

@@ -9,7 +9,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
 use super::*;
-use crate::account::Secret;
 
 /// What the backend does with each connection's requests.
 #[derive(Clone, Copy)]
@@ -67,38 +66,6 @@ async fn serve(mut stream: TcpStream, act: Act, seen: &Seen) {
             Act::Hang => {}
         }
     }
-}
-
-fn settings(addresses: &[&str]) -> HttpUpstream {
-    HttpUpstream {
-        dialect: "canonical".to_owned(),
-        addresses: addresses.iter().map(|address| (*address).to_owned()).collect(),
-        tls: false,
-        host: "backend.example".to_owned(),
-        base_path: "/base".to_owned(),
-        connect_timeout: Duration::from_secs(5),
-        first_byte_timeout: Duration::from_secs(5),
-        total_timeout: Duration::from_secs(5),
-        answer_bytes: 100,
-        settings: Default::default(),
-        secret: Some(("X-Gateway".to_owned(), Secret::from("s3cret"))),
-        app: None,
-    }
-}
-
-fn login() -> Request<Bytes> {
-    Request::post("/v1/sessions?a=b")
-        .header("content-type", "application/json")
-        .header("host", "forged")
-        .header("content-length", "1")
-        .header("x-gateway", "forged")
-        .header("accept-encoding", "gzip")
-        .body(Bytes::from_static(b"{\"a\":1}"))
-        .unwrap()
-}
-
-fn far() -> Instant {
-    Instant::now() + Duration::from_secs(10)
 }
 
 async fn failure(act: Act, patience: Duration) -> Failure {
@@ -269,13 +236,13 @@ async fn the_shortest_of_all_deadlines_holds() {
 async fn over_the_bound_of_calls_and_the_queue_a_call_is_refused_at_once() {
     let (address, _) = backend(Act::Hang).await;
     let backend = Arc::new(HttpBackend::new(settings(&[&address])).unwrap());
-    let calls: Vec<_> = (0..IN_FLIGHT + QUEUE)
+    let calls: Vec<_> = (0..256 + 128)
         .map(|_| {
             let backend = Arc::clone(&backend);
             tokio::spawn(async move { backend.send(login(), far()).await })
         })
         .collect();
-    while backend.waiting.load(Ordering::SeqCst) < QUEUE {
+    while backend.waiting.load(Ordering::SeqCst) < 128 {
         tokio::task::yield_now().await;
     }
     let expected = Failure { kind: FailureKind::Busy, delivered: false };
@@ -285,7 +252,7 @@ async fn over_the_bound_of_calls_and_the_queue_a_call_is_refused_at_once() {
         // Aborted or answered: only that it is over counts.
         let _ = call.await;
     }
-    assert_eq!(backend.turns.available_permits(), IN_FLIGHT);
+    assert_eq!(backend.turns.available_permits(), 256);
     assert_eq!(backend.waiting.load(Ordering::SeqCst), 0);
 }
 
