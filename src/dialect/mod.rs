@@ -142,6 +142,9 @@ pub trait Dialect: Send + Sync {
     /// What its clients and backends need.
     fn habits(&self) -> &Habits;
 
+    /// Whether requests to a backend hold something random, which [`Sending::random`] gives.
+    fn needs_randomness(&self) -> bool;
+
     /// Whether it has a form for an operation.
     fn has(&self, operation: Operation) -> bool;
 

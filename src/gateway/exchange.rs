@@ -201,7 +201,7 @@ impl Exchange<'_> {
 
     fn sending<'s>(&'s self, idempotency_key: Option<&'s str>) -> Sending<'s> {
         let mut random = [0; 16];
-        if getrandom::fill(&mut random).is_err() {
+        if self.sides().upstream.needs_randomness() && getrandom::fill(&mut random).is_err() {
             tracing::error!("the system gave no random bytes for a nonce; the request id serves");
             random = u128::from_str_radix(&self.arrival.request_id, 16).unwrap_or_default().to_le_bytes();
         }

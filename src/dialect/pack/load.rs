@@ -10,6 +10,8 @@ mod values;
 
 use std::collections::BTreeMap;
 
+use http::header::HeaderValue;
+
 use super::message::{BodyForm, BodyRules, Place as WirePlace};
 use super::plan::{Plan, Requests, TokenPlace, TokenPlan};
 use super::{Example, Pack};
@@ -23,9 +25,6 @@ use settings::Chosen;
 
 /// The version of the format that this reads.
 const FORMAT: i64 = 1;
-
-/// How deep the JSON of messages may nest when nothing else is said.
-const USUAL_DEPTH: usize = 64;
 
 /// What all parts of a pack are read with.
 struct Context<'a> {
@@ -118,6 +117,9 @@ fn read<'a>(table: &mut Table<'a>, settings: &BTreeMap<String, String>) -> Optio
     guarded.into_iter().for_each(|route| routes.guard(route));
     let answers = answers?;
     format?;
+    let cases =
+        || operations.iter().flat_map(|operation| operation.cases.iter().map(|case| case.lines.as_slice()));
+    let needs_randomness = cases().chain([requests.always.as_slice()]).any(super::members::is_random);
     let plan = Plan {
         name: identity.name,
         title: identity.title.into(),
@@ -132,6 +134,7 @@ fn read<'a>(table: &mut Table<'a>, settings: &BTreeMap<String, String>) -> Optio
         token,
         signs: identity.signs,
         problems: problems?,
+        needs_randomness,
     };
     Some(Pack { plan, sources: identity.sources, examples: examples.unwrap_or_default() })
 }
@@ -202,8 +205,8 @@ fn name(node: Node<'_>) -> Option<&'static str> {
 
 fn usual_requests() -> Requests {
     Requests {
-        body: BodyRules { forms: vec![BodyForm::Json], any_content_type: false, depth: USUAL_DEPTH },
-        content_type: "application/json".into(),
+        body: BodyRules { forms: vec![BodyForm::Json], any_content_type: false },
+        content_type: HeaderValue::from_static("application/json"),
         accept: None,
         empty_is_absent: false,
         usual: vec![WirePlace::Body],
@@ -218,12 +221,13 @@ fn read_requests(table: &mut Table<'_>, context: &Context<'_>) -> Requests {
     let any_content_type = table.read("content_type_checked", Node::boolean).is_some_and(|checked| !checked);
     let form = forms.first() == Some(&BodyForm::Form);
     let default_type = if form { "application/x-www-form-urlencoded" } else { "application/json" };
-    let content_type = table.read("content_type", Node::text).unwrap_or(default_type).into();
+    let content_type =
+        table.read("content_type", values::header_value).unwrap_or(HeaderValue::from_static(default_type));
     let places = table.read("places", |node| node.list(values::usual_place));
     Requests {
-        body: BodyRules { forms, any_content_type, depth: USUAL_DEPTH },
+        body: BodyRules { forms, any_content_type },
         content_type,
-        accept: table.read("accept", Node::text).map(Into::into),
+        accept: table.read("accept", values::header_value),
         empty_is_absent: table.read("empty_is_absent", Node::boolean).unwrap_or(false),
         usual: places.unwrap_or(usual.usual),
         keep_within: table.read("keep_within", Node::text).map(Into::into),

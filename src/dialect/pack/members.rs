@@ -45,6 +45,17 @@ impl Line {
     }
 }
 
+/// Whether some line is written with a random value.
+pub(super) fn is_random(lines: &[Line]) -> bool {
+    lines.iter().any(|line| match &line.what {
+        What::Value(value) => {
+            value.fields.iter().any(|field| matches!(field, Field::GatewayNonce | Field::GatewayUuid))
+        }
+        What::Object(lines) => is_random(lines),
+        _ => false,
+    })
+}
+
 /// Which ways a line is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Direction {

@@ -39,8 +39,6 @@ pub(super) struct BodyRules {
     pub forms: Vec<BodyForm>,
     /// Whether JSON is read whatever the Content-Type says.
     pub any_content_type: bool,
-    /// How deep JSON may nest.
-    pub depth: usize,
 }
 
 /// The members of one message.
@@ -93,12 +91,13 @@ pub(super) fn read_body<'a>(
     body: &'a Bytes,
     headers: &HeaderMap,
     rules: &BodyRules,
+    depth: usize,
 ) -> Result<(Object<'a>, bool), Problem> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok((Object::default(), false));
     }
     match form_of(headers, rules) {
-        Some(BodyForm::Json) => match json::parse(body, rules.depth) {
+        Some(BodyForm::Json) => match json::parse(body, depth) {
             Ok(Value::Object(object)) => Ok((object, false)),
             Ok(_) => Err(Problem::malformed("the body is no JSON object")),
             Err(error) => Err(Problem::malformed(format!("the body {error}"))),

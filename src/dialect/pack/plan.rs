@@ -1,6 +1,6 @@
 //! What a pack compiles to: everything that a message needs, looked up once.
 
-use http::header::HeaderName;
+use http::header::{HeaderName, HeaderValue};
 
 use super::field::Field;
 use super::literal::Literal;
@@ -31,6 +31,8 @@ pub(super) struct Plan {
     /// Whether callers sign with coolkit's `Sign`.
     pub signs: bool,
     pub problems: Problems,
+    /// Whether requests to a backend hold something random.
+    pub needs_randomness: bool,
 }
 
 impl Plan {
@@ -43,8 +45,8 @@ impl Plan {
 #[derive(Debug)]
 pub(super) struct Requests {
     pub body: BodyRules,
-    pub content_type: Box<str>,
-    pub accept: Option<Box<str>>,
+    pub content_type: HeaderValue,
+    pub accept: Option<HeaderValue>,
     pub empty_is_absent: bool,
     /// Where members without a named place are looked for; the first is where they are written.
     pub usual: Vec<Place>,
@@ -57,8 +59,8 @@ pub(super) struct Requests {
 #[derive(Debug)]
 pub(super) struct Answers {
     pub body: BodyRules,
-    pub content_type: Box<str>,
-    pub problem_content_type: Box<str>,
+    pub content_type: HeaderValue,
+    pub problem_content_type: HeaderValue,
     pub empty_is_absent: bool,
     /// An answer is good when all conditions of one of these hold.
     pub good: Vec<Vec<Condition>>,

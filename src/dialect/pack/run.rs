@@ -32,6 +32,10 @@ impl Dialect for Pack {
         &self.plan.habits
     }
 
+    fn needs_randomness(&self) -> bool {
+        self.plan.needs_randomness
+    }
+
     fn has(&self, operation: Operation) -> bool {
         self.plan.operation(operation).is_some()
     }
@@ -83,7 +87,7 @@ impl Dialect for Pack {
                 write(&operation.reply, &source, rules, body, &mut outgoing)
             })?
         };
-        let mut response = answer(status, &plan.answers.content_type, body, &outgoing.headers);
+        let mut response = answer(status, &plan.answers.content_type, body, outgoing.headers);
         if let (Some(place), Some(token)) = (&plan.token.fresh, source.get(Field::SessionAccessToken)) {
             insert_token(response.headers_mut(), place, &token.to_text());
         }
@@ -151,9 +155,11 @@ fn read_call(
     let operations = plan.routes.entries.get(route).map_or(&[][..], |route| route.operations.as_slice());
     let operations = || operations.iter().filter_map(|index| plan.operations.get(*index));
     let has_body = operations().any(|operation| operation.has_body);
-    let mut rules = plan.requests.body.clone();
-    rules.depth = reading.json_depth;
-    let (body, is_form) = if has_body { read_body(body, &head.headers, &rules)? } else { Default::default() };
+    let (body, is_form) = if has_body {
+        read_body(body, &head.headers, &plan.requests.body, reading.json_depth)?
+    } else {
+        Default::default()
+    };
     let path: Vec<(&str, std::borrow::Cow<'_, str>)> =
         holes.iter().map(|(name, value)| (name.as_ref(), value.clone())).collect();
     let message = Message { body, is_form, query: query_members(query)?, headers: Some(&head.headers), path };
@@ -367,14 +373,12 @@ fn build(
     let fields = request.headers_mut();
     *fields = HeaderMap::with_capacity(headers.len() + 4);
     if let Some(accept) = &plan.requests.accept {
-        insert(fields, ACCEPT, accept);
+        fields.insert(ACCEPT, accept.clone());
     }
     if operation.has_body {
-        insert(fields, CONTENT_TYPE, &plan.requests.content_type);
+        fields.insert(CONTENT_TYPE, plan.requests.content_type.clone());
     }
-    for (name, text) in headers {
-        insert(fields, name, &text);
-    }
+    fields.extend(headers);
     if let Some(user) = basic_user {
         use base64::Engine as _;
         let pair = format!("{user}:{}", basic_password.unwrap_or_default());
@@ -427,12 +431,6 @@ fn address(
     }
 }
 
-fn insert(headers: &mut HeaderMap, name: HeaderName, text: &str) {
-    if let Ok(value) = HeaderValue::from_str(text) {
-        headers.insert(name, value);
-    }
-}
-
 /// A token that no header field can hold is none that a backend ever gave.
 fn insert_secret(headers: &mut HeaderMap, name: HeaderName, text: &str) -> Result<(), Problem> {
     let mut value = HeaderValue::from_str(text).map_err(|_| ProblemCode::TokenInvalid)?;
@@ -464,20 +462,18 @@ fn body_of(
 
 fn answer(
     status: StatusCode,
-    content_type: &str,
+    content_type: &HeaderValue,
     body: Vec<u8>,
-    headers: &[(HeaderName, String)],
+    headers: Vec<(HeaderName, HeaderValue)>,
 ) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(body));
     *response.status_mut() = status;
     let fields = response.headers_mut();
     if status != StatusCode::NO_CONTENT {
-        insert(fields, CONTENT_TYPE, content_type);
+        fields.insert(CONTENT_TYPE, content_type.clone());
     }
     fields.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    for (name, text) in headers {
-        insert(fields, name.clone(), text);
-    }
+    fields.extend(headers);
     response
 }
 
@@ -506,7 +502,7 @@ fn write_problem(plan: &Plan, asked: &Asked<'_>, problem: &Problem) -> Response<
     let written = body_of(form, |body| write(&plan.answers.problem, &source, rules, body, &mut outgoing));
     let http = plan.answers.problem_status.of(status);
     let http = StatusCode::from_u16(http).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    answer(http, &plan.answers.problem_content_type, written.unwrap_or_default(), &outgoing.headers)
+    answer(http, &plan.answers.problem_content_type, written.unwrap_or_default(), outgoing.headers)
 }
 
 fn read_answer(
@@ -520,10 +516,8 @@ fn read_answer(
     if status == StatusCode::NO_CONTENT && operation.status == status.as_u16() {
         return Ok(Reply::default());
     }
-    let mut rules = plan.answers.body.clone();
-    rules.depth = reading.json_depth;
-    let (body, is_form) =
-        read_body(answer.body(), answer.headers(), &rules).map_err(|_| unreadable(status))?;
+    let (body, is_form) = read_body(answer.body(), answer.headers(), &plan.answers.body, reading.json_depth)
+        .map_err(|_| unreadable(status))?;
     let nothing = body.is_empty();
     let message = Message { body, is_form, headers: Some(answer.headers()), ..Message::default() };
     let usual = &[Place::Body][..];

@@ -27,7 +27,7 @@ pub(in crate::dialect::pack) struct Reading<'a> {
 
 impl Codec {
     /// Reads a value, or says for people what is wrong with it.
-    pub fn read<'v>(&self, value: &'v Value<'_>, reading: Reading<'_>) -> Result<Given<'v>, &'static str> {
+    pub fn read<'v>(&'v self, value: &'v Value<'_>, reading: Reading<'_>) -> Result<Given<'v>, &'static str> {
         match self {
             Self::Text(rule) => text(rule, value).map(Given::Text),
             Self::Integer { least, most, .. } => integer(value)
@@ -53,7 +53,7 @@ impl Codec {
             }
             Self::Names(names) => {
                 let name = names.read(value).ok_or("is not one of the allowed values")?;
-                Ok(Given::Text(Cow::Owned(name.to_owned())))
+                Ok(Given::Text(Cow::Borrowed(name)))
             }
             Self::Password(passwords) => password(*passwords, string(value)?),
             Self::Identity(identities, form) => identity(*identities, *form, string(value)?, reading),

@@ -1,6 +1,8 @@
 //! `[answers]`: how good and bad answers look, and how they are told apart.
 
-use super::{Context, USUAL_DEPTH, lines, values};
+use http::header::HeaderValue;
+
+use super::{Context, lines, values};
 use crate::config::reader::{Node, Place as FilePlace, Table};
 use crate::dialect::pack::literal::Literal;
 use crate::dialect::pack::members::Line;
@@ -34,8 +36,10 @@ pub(super) fn read<'a>(table: &mut Table<'a>, context: &Context<'a>) -> Read {
     } else {
         "application/json"
     };
-    let content_type = table.read("content_type", Node::text).unwrap_or(usual_type);
-    let problem_content_type = table.read("problem_content_type", Node::text).unwrap_or(content_type);
+    let content_type =
+        table.read("content_type", values::header_value).unwrap_or(HeaderValue::from_static(usual_type));
+    let problem_content_type =
+        table.read("problem_content_type", values::header_value).unwrap_or_else(|| content_type.clone());
     let good =
         table.read("good", |node| node.list(|item| item.table("good", conditions))).unwrap_or_default();
     let good = if good.is_empty() {
@@ -49,9 +53,9 @@ pub(super) fn read<'a>(table: &mut Table<'a>, context: &Context<'a>) -> Read {
         table.need("problem", |node| node.table("[answers.problem]", |table| lines::read(table, context)));
     let problem_status = table.read("problem_status", |node| read_problem_status(node, context));
     let answers = Answers {
-        body: BodyRules { forms, any_content_type: true, depth: USUAL_DEPTH },
-        content_type: content_type.into(),
-        problem_content_type: problem_content_type.into(),
+        body: BodyRules { forms, any_content_type: true },
+        content_type,
+        problem_content_type,
         empty_is_absent: table.read("empty_is_absent", Node::boolean).unwrap_or(false),
         good,
         problem: problem.unwrap_or_default(),

@@ -1,7 +1,7 @@
 //! Single values of a pack's text.
 
 use http::Method;
-use http::header::HeaderName;
+use http::header::{HeaderName, HeaderValue};
 
 use super::settings::Chosen;
 use crate::account::{Operation, ProblemCode};
@@ -129,6 +129,14 @@ pub(super) fn code_length(node: Node<'_>) -> Option<u8> {
         .ok()
         .filter(|length| (4..=8).contains(length))
         .or_else(|| node.fail("codes have 4 to 8 digits", "write how many digits the dialect's apps take"))
+}
+
+/// A header field's value.
+pub(super) fn header_value(node: Node<'_>) -> Option<HeaderValue> {
+    let text = node.text()?;
+    HeaderValue::from_str(text).ok().or_else(|| {
+        node.fail("not the value of a header field", "use visible ASCII characters and spaces only")
+    })
 }
 
 pub(super) fn status(node: Node<'_>) -> Option<u16> {

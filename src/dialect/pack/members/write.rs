@@ -1,6 +1,6 @@
 //! From the model into a message, line by line. Writing, never pasting: no value breaks out of its place.
 
-use http::header::HeaderName;
+use http::header::{HeaderName, HeaderValue};
 
 use super::{Line, Piece, ValueLine, What};
 use crate::account::{Country, Problem};
@@ -30,7 +30,7 @@ pub(in crate::dialect::pack) struct WriteRules<'a> {
 #[derive(Debug, Default)]
 pub(in crate::dialect::pack) struct Outgoing {
     pub query: QueryWriter,
-    pub headers: Vec<(HeaderName, String)>,
+    pub headers: Vec<(HeaderName, HeaderValue)>,
     pub path: Vec<(Box<str>, String)>,
     pub basic_user: Option<String>,
     pub basic_password: Option<String>,
@@ -160,7 +160,11 @@ impl<'w, S: Source> Writer<'w, S> {
             Place::Usual | Place::Body => body.value(&line.name, written, line.list),
             // Written where both ways of reading it look.
             Place::Query | Place::Form => _ = self.outgoing.query.pair(&line.name, written.plain()),
-            Place::Header(name) => self.outgoing.headers.push((name.clone(), text())),
+            Place::Header(name) => {
+                // A text that no field can hold has no place here.
+                let value = HeaderValue::from_str(written.plain()).ok();
+                self.outgoing.headers.extend(value.map(|value| (name.clone(), value)));
+            }
             Place::Path => self.outgoing.path.push((line.name.clone(), text())),
             Place::BasicUser => self.outgoing.basic_user = Some(text()),
             Place::BasicPassword => self.outgoing.basic_password = Some(text()),
@@ -179,15 +183,20 @@ impl<'w, S: Source> Writer<'w, S> {
             zone_minutes: self.rules.zone_minutes,
         };
         let mut refused = None;
-        for datum in candidates(self.source, value, self.rules.beaten) {
-            match value.codec.write(&datum, writing) {
-                Ok(written) => return Ok(Some(written)),
-                Err(cant) => refused = refused.or(Some((cant, field_of(&datum, value)))),
+        let offer = |datum: Datum<'w>| match value.codec.write(&datum, writing) {
+            Ok(written) => Some(written),
+            Err(cant) => {
+                refused = refused.or(Some((cant, field_of(&datum, value))));
+                None
             }
-        }
-        match refused {
+        };
+        let written = match &value.codec {
+            Codec::Identity(..) => self.source.identities().into_iter().find_map(offer),
+            _ => datum_of(self.source, value, self.rules.beaten).and_then(offer),
+        };
+        match refused.filter(|_| written.is_none()) {
             Some((cant, field)) if S::STRICT => Err(problem_of(cant, field)),
-            _ => Ok(None),
+            _ => Ok(written),
         }
     }
 
@@ -288,21 +297,15 @@ fn within<'e>(place: &'e str, path: &str) -> Option<&'e str> {
     if path.is_empty() { Some(place) } else { place.strip_prefix(path)?.strip_prefix('.') }
 }
 
-/// The values that a line may write, the likeliest first.
-fn candidates<'s, S: Source>(source: &'s S, value: &ValueLine, beaten: &[Field]) -> Vec<Datum<'s>> {
-    if matches!(value.codec, Codec::Identity(..)) {
-        return source.identities();
-    }
-    let fits = value
-        .sets
-        .iter()
-        .all(|(field, name)| source.get(*field).is_none_or(|datum| datum.to_text() == **name));
+/// The value that a line writes: the first of its fields that has one.
+fn datum_of<'s, S: Source>(source: &'s S, value: &ValueLine, beaten: &[Field]) -> Option<Datum<'s>> {
+    let fits =
+        |(field, name): &(Field, Box<str>)| source.get(*field).is_none_or(|datum| datum.to_text() == **name);
     // What a backend's answer leaves open is filled on reading; what is known is written as it is.
-    if S::STRICT && !fits {
-        return Vec::new();
+    if S::STRICT && !value.sets.iter().all(fits) {
+        return None;
     }
-    let fields = value.fields.iter().filter(|field| !beaten.contains(field));
-    fields.into_iter().find_map(|field| source.get(*field)).into_iter().collect()
+    value.fields.iter().filter(|field| !beaten.contains(field)).find_map(|field| source.get(*field))
 }
 
 fn field_of(datum: &Datum<'_>, value: &ValueLine) -> Field {
