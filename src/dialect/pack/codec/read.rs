@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 
-use super::{Codec, Identities, Passwords, PhoneForm, TextRule, TimeForm};
+use super::{Codec, Identities, Passwords, PhoneForm, TextRule, TimeForm, is_all_digits};
 use crate::account::{Country, Email, PasswordForm, Phone};
 use crate::clock::Moment;
 use crate::dialect::pack::field::Given;
@@ -64,6 +64,10 @@ impl Codec {
             Self::Base64 => {
                 base64(string(value)?).map(|text| Given::Text(Cow::Owned(text))).ok_or("is no base64")
             }
+            Self::IntegerOf if value.as_object().is_some() => {
+                let number = integer(value).ok_or("is no whole number")?;
+                Ok(Given::Text(Cow::Owned(number.to_string())))
+            }
             Self::AsIs | Self::IntegerOf => {
                 text(&TextRule { lenient: true, ..TextRule::default() }, value).map(Given::Text)
             }
@@ -94,7 +98,11 @@ fn text<'v>(rule: &TextRule, value: &'v Value<'_>) -> Result<Cow<'v, str>, &'sta
         }
         _ => return Err("must be a string"),
     };
-    rule.allows(text).then_some(Cow::Borrowed(text)).ok_or("has a length or characters that are not accepted")
+    let text = match rule.spaceless && text.contains(char::is_whitespace) {
+        true => Cow::Owned(text.split_whitespace().collect()),
+        false => Cow::Borrowed(text),
+    };
+    rule.allows(&text).then_some(text).ok_or("has a length or characters that are not accepted")
 }
 
 fn integer(value: &Value<'_>) -> Option<i64> {
@@ -187,7 +195,7 @@ fn identity<'v>(
     text: &'v str,
     reading: Reading<'_>,
 ) -> Result<Given<'v>, &'static str> {
-    if identities.digits_are_phones && !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+    if identities.digits_are_phones && is_all_digits(text) {
         return phone(form, text, reading).map(Given::Phone);
     }
     Ok(Given::Text(Cow::Borrowed(text)))
