@@ -59,8 +59,9 @@ fn read_level<T: Target>(
     target: &mut T,
 ) -> Result<(), Problem> {
     for line in lines.iter().filter(|line| line.reads()) {
-        let found =
-            level.find(line, rules.usual).map(|value| if line.list { first_item(value) } else { value });
+        let found = level
+            .find(line, rules.usual)
+            .map(|value| if line.list { first_item(line, value) } else { value });
         let found = found.filter(|value| {
             let empty = matches!(value.as_ref(), Value::String(text) if text.is_empty());
             !value.is_null() && !(rules.empty_is_absent && empty)
@@ -71,10 +72,15 @@ fn read_level<T: Target>(
     Ok(())
 }
 
-/// The first item of a list; a value that is no list stands for itself.
-fn first_item<'m, 'a>(value: Cow<'m, Value<'a>>) -> Cow<'m, Value<'a>> {
+/// The first item of a list; a value that is no list stands for itself. PHP writes a list with a gap
+/// as an object.
+fn first_item<'m, 'a>(line: &Line, value: Cow<'m, Value<'a>>) -> Cow<'m, Value<'a>> {
+    let first = |item: Option<&'m Value<'a>>| item.map_or(Cow::Owned(Value::Null), Cow::Borrowed);
     match value {
-        Cow::Borrowed(Value::Array(items)) => items.first().map_or(Cow::Owned(Value::Null), Cow::Borrowed),
+        Cow::Borrowed(Value::Array(items)) => first(items.first()),
+        Cow::Borrowed(Value::Object(items)) if !matches!(line.what, What::Object(_)) => {
+            first(items.iter().map(|item| &item.value).next())
+        }
         other => other,
     }
 }
@@ -88,6 +94,12 @@ fn read_line<T: Target>(
 ) -> Result<(), Problem> {
     let missing = || Problem::missing(error_name(line));
     let Some(value) = found else {
+        // What a caller left out is what the object must hold.
+        if let (true, true, What::Object(lines)) = (T::STRICT, line.required, &line.what) {
+            let path = join(level.path, &line.name);
+            let inner = Level { object: &Object::default(), message: None, path: &path };
+            read_level(lines, &inner, rules, target)?;
+        }
         return if line.required { Err(missing()) } else { Ok(()) };
     };
     match &line.what {

@@ -3,7 +3,7 @@
 use http::header::HeaderName;
 
 use super::{Line, Piece, ValueLine, What};
-use crate::account::{Country, Problem};
+use crate::account::{Country, Problem, ProblemCode};
 use crate::dialect::pack::codec::{CantWrite, Codec, Writing};
 use crate::dialect::pack::field::{Datum, Field};
 use crate::dialect::pack::literal::{Literal, Written};
@@ -179,7 +179,7 @@ impl<'w, S: Source> Writer<'w, S> {
             zone_minutes: self.rules.zone_minutes,
         };
         let mut refused = None;
-        for datum in candidates(self.source, value, self.rules.beaten) {
+        for datum in candidates(self.source, value, self.rules) {
             match value.codec.write(&datum, writing) {
                 Ok(written) => return Ok(Some(written)),
                 Err(cant) => refused = refused.or(Some((cant, field_of(&datum, value)))),
@@ -289,9 +289,9 @@ fn within<'e>(place: &'e str, path: &str) -> Option<&'e str> {
 }
 
 /// The values that a line may write, the likeliest first.
-fn candidates<'s, S: Source>(source: &'s S, value: &ValueLine, beaten: &[Field]) -> Vec<Datum<'s>> {
+fn candidates<'s, S: Source>(source: &'s S, value: &ValueLine, rules: WriteRules<'_>) -> Vec<Datum<'s>> {
     if matches!(value.codec, Codec::Identity(..)) {
-        return source.identities();
+        return source.identities(rules.dialect);
     }
     let fits = value
         .sets
@@ -301,7 +301,7 @@ fn candidates<'s, S: Source>(source: &'s S, value: &ValueLine, beaten: &[Field])
     if S::STRICT && !fits {
         return Vec::new();
     }
-    let fields = value.fields.iter().filter(|field| !beaten.contains(field));
+    let fields = value.fields.iter().filter(|field| !rules.beaten.contains(field));
     fields.into_iter().find_map(|field| source.get(*field)).into_iter().collect()
 }
 
@@ -318,7 +318,9 @@ fn field_of(datum: &Datum<'_>, value: &ValueLine) -> Field {
 
 fn problem_of(cant: CantWrite, field: Field) -> Problem {
     match cant {
-        CantWrite::NoForm => Problem::new(crate::account::ProblemCode::NotSupported).field(field.name()),
+        // One that says nothing of its account where all do is none of the other side's.
+        CantWrite::NoForm if field == Field::Token => ProblemCode::TokenInvalid.into(),
+        CantWrite::NoForm => Problem::new(ProblemCode::NotSupported).field(field.name()),
         CantWrite::Value(reason) => Problem::invalid(field.name(), reason),
     }
 }
