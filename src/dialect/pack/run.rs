@@ -116,6 +116,7 @@ impl Plan {
             usual,
             keep_within: self.requests.keep_within.as_deref().filter(|_| request),
             country: reading.default_country,
+            known_phone: None,
             zone_minutes: self.zone_minutes,
         }
     }
@@ -543,7 +544,7 @@ fn read_answer(
         .good
         .iter()
         .any(|all| all.iter().all(|condition| condition.holds(&message, code, usual)));
-    let rules = plan.read_rules(reading, usual, false);
+    let rules = ReadRules { known_phone: call.phone.as_ref(), ..plan.read_rules(reading, usual, false) };
     if good && status.is_success() && !nothing {
         // An answer that has nothing of what its operation answers is an answer to something else.
         let says_something =

@@ -21,6 +21,8 @@ pub(in crate::dialect::pack) struct Reading<'a> {
     pub country: Country,
     /// The calling code that stands beside a national number.
     pub calling_code: Option<&'a str>,
+    /// The phone that a national number without a calling code is, if it has these digits.
+    pub known_phone: Option<&'a Phone>,
     /// Minutes east of Greenwich of times without a zone.
     pub zone_minutes: i32,
 }
@@ -131,6 +133,10 @@ fn boolean(
 }
 
 fn phone(form: PhoneForm, text: &str, reading: Reading<'_>) -> Result<Phone, &'static str> {
+    // 138****8000: what is left of its digits may well be a possible number.
+    if text.contains('*') {
+        return Err("is a phone number with hidden digits");
+    }
     match form {
         PhoneForm::StrictE164 => {
             Phone::from_e164(text).map_err(|_| "is no phone number in E.164 (+8613800138001)")
@@ -138,12 +144,14 @@ fn phone(form: PhoneForm, text: &str, reading: Reading<'_>) -> Result<Phone, &'s
         PhoneForm::PlusOptional => {
             Phone::parse_plus_optional(text, reading.country).map_err(|_| "is no phone number")
         }
-        PhoneForm::E164 => Phone::parse(text, reading.country).map_err(|_| "is no phone number"),
-        PhoneForm::National => {
-            // A hidden digit (138****8000) makes a number that is none.
+        PhoneForm::E164 | PhoneForm::National => {
             Phone::parse(text, reading.country).map_err(|_| "is no phone number")
         }
         PhoneForm::NationalWithCode => {
+            let known = reading.known_phone.filter(|known| known.national() == text);
+            if let (Some(known), None) = (known, reading.calling_code) {
+                return Ok(known.clone());
+            }
             let international = text.trim_start().starts_with(['+', '＋']);
             let parsed = match reading.calling_code {
                 Some(code) if !international && code != "86" => Phone::from_parts(code, text),

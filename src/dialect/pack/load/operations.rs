@@ -347,6 +347,8 @@ fn collect_needs(line: &Line, needs: &mut Vec<Vec<Field>>) {
             if let Codec::Identity(identities, _) = &value.codec {
                 let kinds = [
                     (identities.username, Field::Username),
+                    // Of what kind it is, and whether there is a form for it, writing finds out.
+                    (identities.username, Field::Identifier),
                     (identities.phone || identities.digits_are_phones, Field::Phone),
                     (identities.email, Field::Email),
                 ];

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{Line, ValueLine, What};
-use crate::account::{Country, Extensions, Problem};
+use crate::account::{Country, Extensions, Phone, Problem};
 use crate::dialect::pack::codec::Reading;
 use crate::dialect::pack::field::Given;
 use crate::dialect::pack::message::{Message, Place};
@@ -21,6 +21,8 @@ pub(in crate::dialect::pack) struct ReadRules<'a> {
     /// Unknown members are kept only within this path; `None` keeps those everywhere.
     pub keep_within: Option<&'a str>,
     pub country: Country,
+    /// The phone that the message may name without its country.
+    pub known_phone: Option<&'a Phone>,
     pub zone_minutes: i32,
 }
 
@@ -159,7 +161,8 @@ fn read_value<T: Target>(
         None => level.object.value(name).map(Cow::Borrowed),
     });
     let calling_code = code.as_deref().and_then(Value::as_text).filter(|code| !code.is_empty());
-    let reading = Reading { country: rules.country, calling_code, zone_minutes: rules.zone_minutes };
+    let ReadRules { country, known_phone, zone_minutes, .. } = rules;
+    let reading = Reading { country, calling_code, known_phone, zone_minutes };
     let given = match value_line.codec.read(value, reading) {
         Ok(given) => given,
         Err(reason) => return strict::<T>(line, reason),
