@@ -73,6 +73,14 @@ problem_codes! {
 }
 
 impl ProblemCode {
+    /// Whether it is about one field, which callers may be told.
+    pub const fn names_field(self) -> bool {
+        matches!(
+            self,
+            Self::InvalidRequest | Self::InvalidField | Self::AccountExists | Self::IdentityAlreadyBound
+        )
+    }
+
     /// The code of a stable name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.name() == name)

@@ -13,8 +13,12 @@ pub struct Dialect {
 }
 
 /// Every dialect that is built in.
-pub const DIALECTS: &[Dialect] =
-    &[Dialect { name: "coolkit", signs: true }, Dialect { name: "canonical", signs: false }];
+pub const DIALECTS: &[Dialect] = &[
+    Dialect { name: "coolkit", signs: true },
+    Dialect { name: "qingzhenyun", signs: false },
+    Dialect { name: "discuzq", signs: false },
+    Dialect { name: "canonical", signs: false },
+];
 
 /// A dialect that a config may name: built in, or the operator's own.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -19,6 +19,7 @@ mod target;
 mod template;
 #[cfg(test)]
 mod tests;
+mod wire_names;
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};

@@ -80,6 +80,10 @@ pub(super) struct TextRule {
     pub most: Option<usize>,
     /// Whether a number or a truth value is taken for its text.
     pub lenient: bool,
+    /// Whether white space is taken out when it is read, and refused when it is written.
+    pub spaceless: bool,
+    /// Whether it must look like no number and no e-mail address, since a login takes those too.
+    pub unmistakable: bool,
 }
 
 impl TextRule {
@@ -87,8 +91,15 @@ impl TextRule {
         let length = text.chars().count();
         let fits = length >= self.least && self.most.is_none_or(|most| length <= most);
         let allowed = |c: char| self.characters.iter().any(|(first, last)| (*first..=*last).contains(&c));
-        fits && (self.characters.is_empty() || text.chars().all(allowed))
+        let spaces = self.spaceless && text.contains(char::is_whitespace);
+        let mistaken = self.unmistakable && (text.contains('@') || text.parse::<i128>().is_ok());
+        let characters = self.characters.is_empty() || text.chars().all(allowed);
+        fits && characters && !spaces && !mistaken
     }
+}
+
+fn is_all_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// One codec with its parameters.

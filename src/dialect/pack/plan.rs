@@ -93,7 +93,6 @@ impl ProblemStatus {
 #[derive(Debug)]
 pub(super) struct OperationPlan {
     pub operation: Operation,
-    pub proof: Proof,
     /// Where members without a named place are read and written, if not where they usually are.
     pub usual: Option<Vec<Place>>,
     pub cases: Vec<Case>,
@@ -121,6 +120,7 @@ pub(super) enum Proof {
 pub(super) struct Case {
     /// Which routes lead here; the first that fits is written.
     pub routes: Vec<CaseRoute>,
+    pub proof: Proof,
     pub when: Vec<Condition>,
     /// Fields that being this case sets, and that must not be otherwise for it to be written.
     pub sets: Vec<(Field, Box<str>)>,

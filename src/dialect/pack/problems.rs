@@ -2,11 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::field::Field;
-use super::members::{Line, What};
-use super::plan::OperationPlan;
 use super::target::ProblemTarget;
 use super::template::{Template, Texts};
+use super::wire_names::WireNames;
 use crate::account::{Call, Operation, Problem, ProblemCode};
 use crate::dialect::{Asked, Language};
 
@@ -37,6 +35,8 @@ pub(super) struct Row {
     pub matches: Option<Vec<Template>>,
     pub reads: bool,
     pub writes: bool,
+    /// The field that it names where the problem names none.
+    pub names: Option<Box<str>>,
     /// What else it may be read as, since many problems are one here.
     pub reads_as: Vec<ProblemCode>,
     pub offset: usize,
@@ -139,19 +139,14 @@ impl Problems {
         template: &Template,
         asked: &Asked<'_>,
         problem: &Problem,
-        plan: Option<&OperationPlan>,
+        (field, names): (Option<&str>, WireNames<'_>),
         language: Language,
     ) -> String {
         template
             .fill(|hole| match hole {
-                "field" => problem.field.as_deref().map_or("".into(), |field| wire_name(field, plan)),
-                "FIELD" => problem
-                    .field
-                    .as_deref()
-                    .map_or("".into(), |field| Cow::Owned(upper_snake(&wire_name(field, plan)))),
-                "label" => {
-                    problem.field.as_deref().map_or("".into(), |field| self.label(field, plan, language))
-                }
+                "field" => field.map_or("".into(), |field| names.of(field)),
+                "FIELD" => field.map_or("".into(), |field| Cow::Owned(names.upper(field))),
+                "label" => field.map_or("".into(), |field| self.label(field, names, language)),
                 "reason" => Cow::Owned(reason(problem, language).to_owned()),
                 "retry_after" => Cow::Owned(problem.retry_after.unwrap_or(60).to_string()),
                 "attempts_left" => {
@@ -167,16 +162,11 @@ impl Problems {
             .to_owned()
     }
 
-    fn label<'p>(
-        &'p self,
-        field: &'p str,
-        plan: Option<&'p OperationPlan>,
-        language: Language,
-    ) -> Cow<'p, str> {
+    fn label<'p>(&'p self, field: &'p str, names: WireNames<'p>, language: Language) -> Cow<'p, str> {
         let named = self.labels.iter().find(|(of, _)| **of == *field);
         match named.and_then(|(_, texts)| texts.of(language)).and_then(Template::fixed) {
             Some(label) => Cow::Borrowed(label),
-            None => wire_name(field, plan),
+            None => names.of(field),
         }
     }
 
@@ -186,7 +176,7 @@ impl Problems {
         told: ProblemTarget,
         status: u16,
         call: &Call,
-        plan: Option<&OperationPlan>,
+        names: WireNames<'_>,
     ) -> Option<Problem> {
         let (code, row, found) = match told.named {
             Some(code) => (code, None, Vec::new()),
@@ -199,13 +189,11 @@ impl Problems {
         };
         let mut problem = Problem::new(code);
         let captured = |name: &str| found.iter().find(|(hole, _)| *hole == name).map(|(_, text)| *text);
-        let wire =
-            told.wire_field.as_deref().or(captured("field")).and_then(|wire| model_name(wire, plan, false));
-        let upper = captured("FIELD").and_then(|wire| model_name(wire, plan, true));
-        let only = row
-            .and_then(|row| row.fields.first().filter(|_| row.fields.len() == 1))
-            .map(|field| field.to_string());
-        problem.field = told.field.clone().or(wire).or(upper).or(only).map(Cow::Owned);
+        let wire = told.wire_field.as_deref().or(captured("field")).and_then(|wire| names.field(wire));
+        let upper = captured("FIELD").and_then(|wire| names.field_of_upper(wire));
+        let only = row.and_then(|row| row.fields.first().filter(|_| row.fields.len() == 1));
+        let field = told.field.as_deref().or(wire).or(upper).or(only.map(|field| &**field));
+        problem.field = field.map(|field| Cow::Owned(field.to_owned()));
         problem.reason = told.reason.clone().map(Cow::Owned);
         if let Some(reason) = row.and_then(|row| row.reason) {
             problem.reason = Some(Cow::Borrowed(reason.text()));
@@ -239,46 +227,4 @@ fn identifier(call: &Call) -> String {
         .or_else(phone)
         .or_else(email)
         .unwrap_or_default()
-}
-
-/// What an operation's messages call a field of the model.
-pub(super) fn wire_name<'p>(field: &'p str, plan: Option<&'p OperationPlan>) -> Cow<'p, str> {
-    let lines = plan.into_iter().flat_map(|plan| plan.cases.iter().flat_map(|case| case.lines.iter()));
-    let mut all = Vec::new();
-    lines.for_each(|line| flatten(line, &mut all));
-    let exact = all.iter().find(|(_, of)| of.name() == field);
-    let named = Field::from_name(field);
-    let identity = || all.iter().find(|(_, of)| of.is_identity() && named.is_some_and(Field::is_identity));
-    match exact.or_else(identity) {
-        Some((name, _)) => Cow::Borrowed(*name),
-        None => Cow::Borrowed(field.rsplit('.').next().unwrap_or(field)),
-    }
-}
-
-fn model_name(wire: &str, plan: Option<&OperationPlan>, upper: bool) -> Option<String> {
-    let lines = plan.into_iter().flat_map(|plan| plan.cases.iter().flat_map(|case| case.lines.iter()));
-    let mut all = Vec::new();
-    lines.for_each(|line| flatten(line, &mut all));
-    let fits = |name: &str| if upper { upper_snake(name) == wire } else { name == wire };
-    all.iter().find(|(name, _)| fits(name)).map(|(_, field)| field.name().to_owned())
-}
-
-fn flatten<'l>(line: &'l Line, into: &mut Vec<(&'l str, Field)>) {
-    match &line.what {
-        What::Value(value) => into.extend(value.field().map(|field| (line.name.as_ref(), field))),
-        What::Object(lines) => lines.iter().for_each(|line| flatten(line, into)),
-        _ => {}
-    }
-}
-
-/// `phoneInfo` as `PHONE_INFO`.
-fn upper_snake(name: &str) -> String {
-    let mut text = String::with_capacity(name.len() + 4);
-    for character in name.chars() {
-        if character.is_ascii_uppercase() && !text.is_empty() {
-            text.push('_');
-        }
-        text.extend(character.to_uppercase());
-    }
-    text
 }

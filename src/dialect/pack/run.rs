@@ -12,6 +12,7 @@ use super::plan::{Case, CaseRoute, OperationPlan, Plan, Proof as PlannedProof, T
 use super::routes::{Address, Found, Target};
 use super::source::{CallSource, ProblemSource, ReplySource, Source};
 use super::target::{CallTarget, ProblemTarget, ReplyTarget};
+use super::wire_names::WireNames;
 use crate::account::{Call, Country, Operation, Problem, ProblemCode, Reply, Session};
 use crate::dialect::{
     Asked, Claim, Dialect, Habits, Language, Proof, Reading, Sending, Understood, normalise_path, unreadable,
@@ -119,6 +120,7 @@ impl Plan {
             usual,
             keep_within: self.requests.keep_within.as_deref().filter(|_| request),
             country: reading.default_country,
+            known_phone: None,
             zone_minutes: self.zone_minutes,
         }
     }
@@ -180,14 +182,17 @@ fn read_call(
     for (field, name) in route_sets.iter().chain(&case.sets) {
         super::target::Target::set(&mut target, *field, given(name)).map_err(|_| ProblemCode::Internal)?;
     }
+    if target.other_purpose && operation.operation != Operation::SendCode {
+        return Err(Problem::not_supported(operation.operation));
+    }
     let rules = plan.read_rules(reading, usual, true);
     // Who may ask comes first: a caller without a token learns nothing about its members.
-    if operation.proof == PlannedProof::Token {
+    if case.proof == PlannedProof::Token {
         target.call.token = Some(token(plan, &message)?.into());
     }
     read(&case.lines, &message, rules, &mut target)?;
     choose_one(case, &mut target)?;
-    finish(operation, target, usual)
+    finish(case.proof, target, usual)
 }
 
 /// Of several names that a call may go by the first wins, and one must be there.
@@ -212,9 +217,9 @@ fn choose_one(case: &Case, target: &mut CallTarget) -> Result<(), Problem> {
     }
 }
 
-fn finish(operation: &OperationPlan, target: CallTarget, usual: &[Place]) -> Result<Understood, Problem> {
+fn finish(proof: PlannedProof, target: CallTarget, usual: &[Place]) -> Result<Understood, Problem> {
     let CallTarget { call, app_id, nonce, time, .. } = target;
-    let proof = match operation.proof {
+    let proof = match proof {
         PlannedProof::None => Proof::None,
         PlannedProof::Token => Proof::Token,
         PlannedProof::Signature => {
@@ -304,7 +309,7 @@ fn write_call(plan: &Plan, call: &Call, sending: &Sending<'_>) -> Result<Request
     let written =
         body_of(form, |body| write(&case.lines, &source, rules, body, &mut outgoing)).map_err(tidy)?;
     let body = if operation.has_body { Bytes::from(written) } else { Bytes::new() };
-    build(plan, operation, route, (call, sending), outgoing, body)
+    build(plan, (operation, case.proof), route, (call, sending), outgoing, body)
 }
 
 /// Of several names that a call may go by only the first is written.
@@ -348,7 +353,7 @@ fn choose_case<'p>(
 
 fn build(
     plan: &Plan,
-    operation: &OperationPlan,
+    (operation, proof): (&OperationPlan, PlannedProof),
     route: &super::routes::Route,
     (call, sending): (&Call, &Sending<'_>),
     outgoing: Outgoing,
@@ -356,13 +361,17 @@ fn build(
 ) -> Result<Request<Bytes>, Problem> {
     let Outgoing { query, headers, path, basic_user, basic_password } = outgoing;
     let mut query = query;
-    if operation.proof == PlannedProof::Token
+    if proof == PlannedProof::Token
         && let (Some(TokenPlace { place: Place::Query, name, .. }), Some(token)) =
             (&plan.token.write, &call.token)
     {
         query.pair(name, token.expose());
     }
     let query = query.finish();
+    let named = call.account_of_path.as_ref().filter(|_| plan.habits.path_names_account);
+    if named.is_some_and(|named| path.iter().any(|(_, own)| own != named)) {
+        return Err(ProblemCode::NotPermitted.into());
+    }
     let (method, mut target) = address(plan, route, &path)?;
     if !query.is_empty() {
         target.push(if target.contains('?') { '&' } else { '?' });
@@ -385,7 +394,7 @@ fn build(
         let encoded = base64::engine::general_purpose::STANDARD.encode(pair);
         insert_secret(fields, AUTHORIZATION, &format!("Basic {encoded}"))?;
     }
-    match operation.proof {
+    match proof {
         PlannedProof::Signature => {
             // The config refuses such a backend without an app, so its absence is the gateway's fault.
             let app = sending.app.ok_or(ProblemCode::Internal)?;
@@ -489,11 +498,13 @@ fn write_problem(plan: &Plan, asked: &Asked<'_>, problem: &Problem) -> Response<
     let operation = asked.operation.and_then(|operation| plan.operation(operation));
     let language = asked.language.unwrap_or(plan.default_language);
     let row = plan.problems.row(problem, asked);
-    let fill = |template| plan.problems.fill(template, asked, problem, operation, language);
+    let names = WireNames { own: operation, all: &plan.operations };
+    let field = problem.field.as_deref().or(row.and_then(|row| row.names.as_deref()));
+    let fill = |template| plan.problems.fill(template, asked, problem, (field, names), language);
     let status = row.and_then(|row| row.status).unwrap_or(problem.code.status());
     let text = row.and_then(|row| row.text.of(language)).map(fill).unwrap_or_default();
     let code = row.and_then(|row| row.code.as_ref()).map(|(code, quoted)| (fill(code).into(), *quoted));
-    let wire_field = problem.field.as_deref().map(|field| super::problems::wire_name(field, operation));
+    let wire_field = field.filter(|_| problem.code.names_field()).map(|field| names.of(field));
     let source =
         ProblemSource { asked, problem, code, status, text: text.into(), wire_field: wire_field.as_deref() };
     let mut outgoing = Outgoing::default();
@@ -527,7 +538,7 @@ fn read_answer(
         .good
         .iter()
         .any(|all| all.iter().all(|condition| condition.holds(&message, code, usual)));
-    let rules = plan.read_rules(reading, usual, false);
+    let rules = ReadRules { known_phone: call.phone.as_ref(), ..plan.read_rules(reading, usual, false) };
     if good && status.is_success() && !nothing {
         // An answer that has nothing of what its operation answers is an answer to something else.
         let says_something =
@@ -550,7 +561,8 @@ fn read_answer(
     if told.code.is_none() && told.named.is_none() {
         return Err(unreadable(status));
     }
-    Err(plan.problems.read(told, code, call, Some(operation)).unwrap_or_else(|| unreadable(status)))
+    let names = WireNames { own: Some(operation), all: &plan.operations };
+    Err(plan.problems.read(told, code, call, names).unwrap_or_else(|| unreadable(status)))
 }
 
 /// The language that a caller is answered in, where it says none itself.

@@ -18,8 +18,8 @@ pub(super) trait Source {
     /// What the model does not name.
     fn extensions(&self) -> Option<&Extensions>;
 
-    /// The names that the account goes by, those that the caller gave first.
-    fn identities(&self) -> Vec<Datum<'_>> {
+    /// The names that the account goes by, those that the caller gave first, for a message of a dialect.
+    fn identities(&self, _dialect: &str) -> Vec<Datum<'_>> {
         Vec::new()
     }
 
@@ -62,7 +62,13 @@ impl Source for CallSource<'_> {
         Some(&self.call.extensions)
     }
 
-    fn identities(&self) -> Vec<Datum<'_>> {
+    fn identities(&self, dialect: &str) -> Vec<Datum<'_>> {
+        // What kind of name it is its own dialect need not be told: it goes there as it came.
+        if let Some(identifier) = &self.call.identifier
+            && self.call.client.dialect == dialect
+        {
+            return vec![Datum::text(identifier)];
+        }
         [Field::Username, Field::Phone, Field::Email]
             .into_iter()
             .filter_map(|field| self.get(field))
@@ -168,7 +174,7 @@ impl Source for ProblemSource<'_> {
                 }
             }
             Field::RowStatus => Some(Datum::Integer(self.status.into())),
-            Field::RowText => Some(Datum::text(&self.text)),
+            Field::RowText => Some(Datum::text(&self.text)).filter(|_| !self.text.is_empty()),
             _ => of_asked(self.asked, field),
         }
     }

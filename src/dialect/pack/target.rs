@@ -160,7 +160,7 @@ impl Target for CallTarget {
                 self.set_password(field, text.into_owned(), form)
             }
             // A member that takes any of an account's names, and holds a phone.
-            (Field::Phone | Field::Identifier, Given::Phone(phone)) => {
+            (Field::Phone | Field::Identifier | Field::Username, Given::Phone(phone)) => {
                 self.call.phone = Some(phone);
                 Ok(())
             }

@@ -1,17 +1,106 @@
 //! Tests of packs.
 
+mod discuzq;
+mod problems;
+mod qingzhenyun;
 mod seeds;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use http::{Request, Response};
+
 use super::*;
-use crate::account::Country;
-use crate::dialect::{BUILT_IN, Dialects, Reading};
+use crate::account::{Call, Country, Phone, Problem, Reply};
+use crate::clock::Moment;
+use crate::dialect::{Asked, BUILT_IN, Dialect, Dialects, Reading, Sending, Understood};
 
 const READING: Reading = Reading { default_country: Country::CHINA, json_depth: 64 };
 
 fn pack(name: &str) -> Arc<Pack> {
     Dialects::built_in().get(name).unwrap().clone()
+}
+
+fn pack_with(name: &str, setting: &str, value: &str) -> Arc<Pack> {
+    let settings = [(setting.to_owned(), value.to_owned())].into();
+    Dialects::built_in().with_settings(name, &settings).unwrap().unwrap()
+}
+
+fn phone(text: &str) -> Phone {
+    Phone::from_e164(text).unwrap()
+}
+
+/// A client's request, given as its start line, fields and body.
+fn understood(pack: &Pack, start: &str, fields: &[(&str, &str)], body: &str) -> Result<Understood, Problem> {
+    let (method, target) = start.split_once(' ').unwrap();
+    let mut request = Request::builder().method(method).uri(target);
+    for (name, value) in fields {
+        request = request.header(*name, *value);
+    }
+    let (head, ()) = request.body(()).unwrap().into_parts();
+    let target = Target {
+        method: &head.method,
+        path: head.uri.path(),
+        query: head.uri.query().unwrap_or_default(),
+        pinned: false,
+    };
+    let crate::dialect::Claim::Operation(operation) = pack.claim(target) else { panic!("{start}") };
+    pack.read_call(operation, &head, &Bytes::from(body.to_owned()), READING)
+}
+
+/// The same with a JSON body.
+fn json(pack: &Pack, start: &str, body: &str) -> Result<Call, Problem> {
+    understood(pack, start, &[("content-type", "application/json")], body).map(|understood| understood.call)
+}
+
+/// What a backend is sent for a call.
+fn sent(pack: &Pack, call: &Call) -> Result<Request<Bytes>, Problem> {
+    let sending = Sending {
+        now: Moment::from_seconds(1_558_004_249),
+        default_country: READING.default_country,
+        app: None,
+        random: 7,
+        request_id: "r",
+        idempotency_key: None,
+        client_address: Some(std::net::IpAddr::from([192, 0, 2, 7])),
+        accept_language: None,
+        traceparent: None,
+    };
+    pack.write_call(call, &sending)
+}
+
+fn sent_body(pack: &Pack, call: &Call) -> String {
+    String::from_utf8(sent(pack, call).unwrap().into_body().to_vec()).unwrap()
+}
+
+/// What a backend's answer means.
+fn told(pack: &Pack, call: &Call, status: u16, body: &str) -> Result<Reply, Problem> {
+    let answer = Response::builder().status(status).body(Bytes::from(body.to_owned())).unwrap();
+    pack.read_answer(call, &answer, READING)
+}
+
+fn asked(call: &Call) -> Asked<'_> {
+    Asked {
+        operation: Some(call.operation),
+        call: Some(call),
+        signed: None,
+        language: None,
+        country: READING.default_country,
+        now: Moment::from_seconds(1_558_004_249),
+        region: "cn",
+    }
+}
+
+/// Status and body of what a client is told of a problem.
+fn refused(pack: &Pack, call: &Call, problem: &Problem) -> (u16, String) {
+    let answer = pack.write_problem(&asked(call), problem);
+    (answer.status().as_u16(), String::from_utf8(answer.into_body().to_vec()).unwrap())
+}
+
+/// The body that a client is answered with.
+fn answered(pack: &Pack, call: &Call, reply: &Reply) -> String {
+    let answer = pack.write_reply(&asked(call), reply).unwrap();
+    String::from_utf8(answer.into_body().to_vec()).unwrap()
 }
 
 #[test]

@@ -82,6 +82,10 @@ fn text_rule(words: &[&str]) -> Result<TextRule, String> {
     for word in words {
         if *word == "lenient" {
             rule.lenient = true;
+        } else if *word == "spaceless" {
+            rule.spaceless = true;
+        } else if *word == "unmistakable" {
+            rule.unmistakable = true;
         } else if let Some((least, most)) = word.split_once("..") {
             let bounds = (least.parse(), most.parse());
             let (Ok(least), Ok(most)) = bounds else {

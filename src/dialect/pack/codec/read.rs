@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 
-use super::{Codec, Identities, Passwords, PhoneForm, TextRule, TimeForm};
+use super::{Codec, Identities, Passwords, PhoneForm, TextRule, TimeForm, is_all_digits};
 use crate::account::{Country, Email, PasswordForm, Phone};
 use crate::clock::Moment;
 use crate::dialect::pack::field::Given;
@@ -21,6 +21,8 @@ pub(in crate::dialect::pack) struct Reading<'a> {
     pub country: Country,
     /// The calling code that stands beside a national number.
     pub calling_code: Option<&'a str>,
+    /// The phone that a national number without a calling code is, if it has these digits.
+    pub known_phone: Option<&'a Phone>,
     /// Minutes east of Greenwich of times without a zone.
     pub zone_minutes: i32,
 }
@@ -64,6 +66,10 @@ impl Codec {
             Self::Base64 => {
                 base64(string(value)?).map(|text| Given::Text(Cow::Owned(text))).ok_or("is no base64")
             }
+            Self::IntegerOf if value.as_object().is_some() => {
+                let number = integer(value).ok_or("is no whole number")?;
+                Ok(Given::Text(Cow::Owned(number.to_string())))
+            }
             Self::AsIs | Self::IntegerOf => {
                 text(&TextRule { lenient: true, ..TextRule::default() }, value).map(Given::Text)
             }
@@ -94,7 +100,11 @@ fn text<'v>(rule: &TextRule, value: &'v Value<'_>) -> Result<Cow<'v, str>, &'sta
         }
         _ => return Err("must be a string"),
     };
-    rule.allows(text).then_some(Cow::Borrowed(text)).ok_or("has a length or characters that are not accepted")
+    let text = match rule.spaceless && text.contains(char::is_whitespace) {
+        true => Cow::Owned(text.split_whitespace().collect()),
+        false => Cow::Borrowed(text),
+    };
+    rule.allows(&text).then_some(text).ok_or("has a length or characters that are not accepted")
 }
 
 fn integer(value: &Value<'_>) -> Option<i64> {
@@ -123,6 +133,10 @@ fn boolean(
 }
 
 fn phone(form: PhoneForm, text: &str, reading: Reading<'_>) -> Result<Phone, &'static str> {
+    // 138****8000: what is left of its digits may well be a possible number.
+    if text.contains('*') {
+        return Err("is a phone number with hidden digits");
+    }
     match form {
         PhoneForm::StrictE164 => {
             Phone::from_e164(text).map_err(|_| "is no phone number in E.164 (+8613800138001)")
@@ -130,12 +144,14 @@ fn phone(form: PhoneForm, text: &str, reading: Reading<'_>) -> Result<Phone, &'s
         PhoneForm::PlusOptional => {
             Phone::parse_plus_optional(text, reading.country).map_err(|_| "is no phone number")
         }
-        PhoneForm::E164 => Phone::parse(text, reading.country).map_err(|_| "is no phone number"),
-        PhoneForm::National => {
-            // A hidden digit (138****8000) makes a number that is none.
+        PhoneForm::E164 | PhoneForm::National => {
             Phone::parse(text, reading.country).map_err(|_| "is no phone number")
         }
         PhoneForm::NationalWithCode => {
+            let known = reading.known_phone.filter(|known| known.national() == text);
+            if let (Some(known), None) = (known, reading.calling_code) {
+                return Ok(known.clone());
+            }
             let international = text.trim_start().starts_with(['+', '＋']);
             let parsed = match reading.calling_code {
                 Some(code) if !international && code != "86" => Phone::from_parts(code, text),
@@ -187,7 +203,7 @@ fn identity<'v>(
     text: &'v str,
     reading: Reading<'_>,
 ) -> Result<Given<'v>, &'static str> {
-    if identities.digits_are_phones && !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+    if identities.digits_are_phones && is_all_digits(text) {
         return phone(form, text, reading).map(Given::Phone);
     }
     Ok(Given::Text(Cow::Borrowed(text)))

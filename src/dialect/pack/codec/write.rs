@@ -8,7 +8,7 @@ use md5::Md5;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::{Codec, Number, Passwords, PhoneForm, TimeForm};
+use super::{Codec, Number, Passwords, PhoneForm, TimeForm, is_all_digits};
 use crate::account::{Country, Email, PasswordForm, Phone};
 use crate::clock::Moment;
 use crate::dialect::pack::field::Datum;
@@ -73,6 +73,9 @@ impl Codec {
                     write_phone(*form, phone, writing)
                 }
                 Datum::Email(email) if identities.email => Ok(Written::Text(Cow::Borrowed(email.as_str()))),
+                Datum::Text(text) if identities.digits_are_phones && is_all_digits(text) => {
+                    Err(CantWrite::Value("would be taken for a phone number"))
+                }
                 Datum::Text(text) if identities.username => Ok(Written::Text(text.clone())),
                 _ => Err(CantWrite::NoForm),
             },

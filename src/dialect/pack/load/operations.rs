@@ -55,16 +55,13 @@ fn read_operation<'a>(
     let context = around.context;
     let own_routes = read_routes(table, around, place_route);
     let usual = table.read("place", |node| Some(vec![values::usual_place(node)?]));
-    let proof = table
-        .read("proof", |node| {
-            node.choice(&[("signature", Proof::Signature), ("token", Proof::Token), ("none", Proof::None)])
-        })
-        .unwrap_or(match (operation.needs_token(), around.signs) {
-            (true, _) => Proof::Token,
-            (false, true) => Proof::Signature,
-            (false, false) => Proof::None,
-        });
+    let proof = read_proof(table).unwrap_or(match (operation.needs_token(), around.signs) {
+        (true, _) => Proof::Token,
+        (false, true) => Proof::Signature,
+        (false, false) => Proof::None,
+    });
     let common = Common {
+        proof,
         lines: members(table, context),
         one_of: field_lists(table, "one_of"),
         any_of: field_lists(table, "any_of"),
@@ -93,7 +90,6 @@ fn read_operation<'a>(
     let cases = cases.into_iter().map(with_constants).collect();
     Some(OperationPlan {
         operation,
-        proof,
         usual,
         cases,
         keeps: reply.iter().any(belongs_to_account),
@@ -104,8 +100,14 @@ fn read_operation<'a>(
     })
 }
 
+fn read_proof(table: &mut Table<'_>) -> Option<Proof> {
+    let proofs = &[("signature", Proof::Signature), ("token", Proof::Token), ("none", Proof::None)];
+    table.read("proof", |node| node.choice(proofs))
+}
+
 /// What an operation says for all of its cases.
 struct Common {
+    proof: Proof,
     lines: Vec<Line>,
     one_of: Vec<Vec<Field>>,
     any_of: Vec<Vec<Field>>,
@@ -124,6 +126,7 @@ impl Common {
         let when: Vec<Condition> = self.when.iter().cloned().chain(when).collect();
         Case {
             routes: self.routes.clone(),
+            proof: self.proof,
             when,
             sets,
             needs: Vec::new(),
@@ -149,7 +152,9 @@ fn read_case<'a>(
     let one_of = field_lists(table, "one_of");
     let any_of = field_lists(table, "any_of");
     let exclusive = table.read("exclusive", Node::boolean);
+    let proof = read_proof(table);
     let mut case = common.case(when, sets, own);
+    case.proof = proof.unwrap_or(case.proof);
     if !routes.is_empty() {
         case.routes = routes;
     }
@@ -342,6 +347,8 @@ fn collect_needs(line: &Line, needs: &mut Vec<Vec<Field>>) {
             if let Codec::Identity(identities, _) = &value.codec {
                 let kinds = [
                     (identities.username, Field::Username),
+                    // Of what kind it is, and whether there is a form for it, writing finds out.
+                    (identities.username, Field::Identifier),
                     (identities.phone || identities.digits_are_phones, Field::Phone),
                     (identities.email, Field::Email),
                 ];

@@ -43,6 +43,7 @@ fn read_row<'a>(table: &mut Table<'a>, context: &Context<'a>) -> Row {
         matches: table.read("matches", patterns),
         reads: only != Some(false),
         writes: only != Some(true),
+        names: table.read("names", Node::text).map(Into::into),
         reads_as,
         offset: table.own_place().offset(),
     }

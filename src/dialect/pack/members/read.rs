@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{Line, ValueLine, What};
-use crate::account::{Country, Extensions, Problem};
+use crate::account::{Country, Extensions, Phone, Problem};
 use crate::dialect::pack::codec::Reading;
 use crate::dialect::pack::field::Given;
 use crate::dialect::pack::message::{Message, Place};
@@ -21,6 +21,8 @@ pub(in crate::dialect::pack) struct ReadRules<'a> {
     /// Unknown members are kept only within this path; `None` keeps those everywhere.
     pub keep_within: Option<&'a str>,
     pub country: Country,
+    /// The phone that the message may name without its country.
+    pub known_phone: Option<&'a Phone>,
     pub zone_minutes: i32,
 }
 
@@ -59,8 +61,9 @@ fn read_level<T: Target>(
     target: &mut T,
 ) -> Result<(), Problem> {
     for line in lines.iter().filter(|line| line.reads()) {
-        let found =
-            level.find(line, rules.usual).map(|value| if line.list { first_item(value) } else { value });
+        let found = level
+            .find(line, rules.usual)
+            .map(|value| if line.list { first_item(line, value) } else { value });
         let found = found.filter(|value| {
             let empty = matches!(value.as_ref(), Value::String(text) if text.is_empty());
             !value.is_null() && !(rules.empty_is_absent && empty)
@@ -71,10 +74,15 @@ fn read_level<T: Target>(
     Ok(())
 }
 
-/// The first item of a list; a value that is no list stands for itself.
-fn first_item<'m, 'a>(value: Cow<'m, Value<'a>>) -> Cow<'m, Value<'a>> {
+/// The first item of a list; a value that is no list stands for itself. PHP writes a list with a gap
+/// as an object.
+fn first_item<'m, 'a>(line: &Line, value: Cow<'m, Value<'a>>) -> Cow<'m, Value<'a>> {
+    let first = |item: Option<&'m Value<'a>>| item.map_or(Cow::Owned(Value::Null), Cow::Borrowed);
     match value {
-        Cow::Borrowed(Value::Array(items)) => items.first().map_or(Cow::Owned(Value::Null), Cow::Borrowed),
+        Cow::Borrowed(Value::Array(items)) => first(items.first()),
+        Cow::Borrowed(Value::Object(items)) if !matches!(line.what, What::Object(_)) => {
+            first(items.iter().map(|item| &item.value).next())
+        }
         other => other,
     }
 }
@@ -88,6 +96,12 @@ fn read_line<T: Target>(
 ) -> Result<(), Problem> {
     let missing = || Problem::missing(error_name(line));
     let Some(value) = found else {
+        // What a caller left out is what the object must hold.
+        if let (true, true, What::Object(lines)) = (T::STRICT, line.required, &line.what) {
+            let path = join(level.path, &line.name);
+            let inner = Level { object: &Object::default(), message: None, path: &path };
+            read_level(lines, &inner, rules, target)?;
+        }
         return if line.required { Err(missing()) } else { Ok(()) };
     };
     match &line.what {
@@ -147,7 +161,8 @@ fn read_value<T: Target>(
         None => level.object.value(name).map(Cow::Borrowed),
     });
     let calling_code = code.as_deref().and_then(Value::as_text).filter(|code| !code.is_empty());
-    let reading = Reading { country: rules.country, calling_code, zone_minutes: rules.zone_minutes };
+    let ReadRules { country, known_phone, zone_minutes, .. } = rules;
+    let reading = Reading { country, calling_code, known_phone, zone_minutes };
     let given = match value_line.codec.read(value, reading) {
         Ok(given) => given,
         Err(reason) => return strict::<T>(line, reason),

@@ -3,7 +3,7 @@
 use http::header::{HeaderName, HeaderValue};
 
 use super::{Line, Piece, ValueLine, What};
-use crate::account::{Country, Problem};
+use crate::account::{Country, Problem, ProblemCode};
 use crate::dialect::pack::codec::{CantWrite, Codec, Writing};
 use crate::dialect::pack::field::{Datum, Field};
 use crate::dialect::pack::literal::{Literal, Written};
@@ -191,7 +191,7 @@ impl<'w, S: Source> Writer<'w, S> {
             }
         };
         let written = match &value.codec {
-            Codec::Identity(..) => self.source.identities().into_iter().find_map(offer),
+            Codec::Identity(..) => self.source.identities(self.rules.dialect).into_iter().find_map(offer),
             _ => datum_of(self.source, value, self.rules.beaten).and_then(offer),
         };
         match refused.filter(|_| written.is_none()) {
@@ -321,7 +321,9 @@ fn field_of(datum: &Datum<'_>, value: &ValueLine) -> Field {
 
 fn problem_of(cant: CantWrite, field: Field) -> Problem {
     match cant {
-        CantWrite::NoForm => Problem::new(crate::account::ProblemCode::NotSupported).field(field.name()),
+        // One that says nothing of its account where all do is none of the other side's.
+        CantWrite::NoForm if field == Field::Token => ProblemCode::TokenInvalid.into(),
+        CantWrite::NoForm => Problem::new(ProblemCode::NotSupported).field(field.name()),
         CantWrite::Value(reason) => Problem::invalid(field.name(), reason),
     }
 }

@@ -118,3 +118,13 @@ fn check(dialect: &str, count: usize) {
 fn coolkits_printed_examples_are_read_and_written_again() {
     check("coolkit", 12);
 }
+
+#[test]
+fn qingzhenyuns_printed_examples_are_read_and_written_again() {
+    check("qingzhenyun", 9);
+}
+
+#[test]
+fn discuzqs_printed_examples_are_read_and_written_again() {
+    check("discuzq", 2);
+}
