@@ -66,7 +66,7 @@ impl Dialect for Pack {
         let plan = &self.plan;
         let operation = asked.operation.and_then(|operation| plan.operation(operation));
         let operation = operation.ok_or(ProblemCode::Internal)?;
-        let language = asked.language.unwrap_or(plan.default_language);
+        let language = plan.language(asked);
         let message = operation.message.of(language).and_then(|text| text.fixed()).unwrap_or_default();
         let source = ReplySource { asked, reply, message };
         if let Some(missing) = missing_in_reply(operation, &source) {
@@ -491,7 +491,7 @@ fn missing_in_reply(operation: &OperationPlan, source: &ReplySource<'_>) -> Opti
 
 fn write_problem(plan: &Plan, asked: &Asked<'_>, problem: &Problem) -> Response<Bytes> {
     let operation = asked.operation.and_then(|operation| plan.operation(operation));
-    let language = asked.language.unwrap_or(plan.default_language);
+    let language = plan.language(asked);
     let row = plan.problems.row(problem, asked);
     let fill = |template| plan.problems.fill(template, asked, problem, operation, language);
     let status = row.and_then(|row| row.status).unwrap_or(problem.code.status());
@@ -563,6 +563,6 @@ fn read_answer(
 impl Pack {
     /// The language of texts for a caller that names none.
     pub fn default_language(&self) -> Language {
-        self.plan.default_language
+        self.plan.default_language()
     }
 }
