@@ -138,9 +138,9 @@ impl KeyRule {
         let mut found: Option<String> = None;
         for place in self.places.iter().filter(|place| !place.pinned || target.pinned) {
             let names = match &place.query {
+                Some(_) if !ends_with(&path, &place.path) => Vec::new(),
                 Some(parameter) => match names_in_query(target.query, parameter) {
-                    Ok(names) if ends_with(&path, &place.path) => names,
-                    Ok(_) => Vec::new(),
+                    Ok(names) => names,
                     Err(()) => return Key::Twice,
                 },
                 None => tail(&path, &place.path).into_iter().collect(),
@@ -189,7 +189,9 @@ fn tail(path: &str, script: &str) -> Option<String> {
 /// The values of a query member; two that differ name two routes, and so does a query that can't be read.
 fn names_in_query(query: &str, parameter: &str) -> Result<Vec<String>, ()> {
     let query = Query::parse(query).ok_or(())?;
-    let named = query.iter().filter(|pair| pair.name.eq_ignore_ascii_case(parameter));
+    // PHP drops white space in front of a name, and what follows a NUL.
+    let bare = |name: &str| name.split('\0').next().unwrap_or_default().trim_start().to_owned();
+    let named = query.iter().filter(|pair| bare(&pair.name).eq_ignore_ascii_case(parameter));
     let names: Vec<String> = named.map(|pair| pair.value.to_string()).collect();
     if names.len() > 1 { Err(()) } else { Ok(names) }
 }
