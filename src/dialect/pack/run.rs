@@ -6,7 +6,7 @@ use http::{Method, Request, Response, StatusCode, request};
 
 use super::Pack;
 use super::field::Field;
-use super::members::{BodyWriter, FormWriter, Outgoing, ReadRules, WriteRules, read, write};
+use super::members::{BodyWriter, FormWriter, Line, Outgoing, ReadRules, What, WriteRules, read, write};
 use super::message::{BodyForm, Message, Place, query_members, read_body};
 use super::plan::{Case, CaseRoute, OperationPlan, Plan, Proof as PlannedProof, TokenPlace};
 use super::routes::{Address, Found, Target};
@@ -206,7 +206,12 @@ fn choose_one(case: &Case, target: &mut CallTarget) -> Result<(), Problem> {
     }
 }
 
-fn finish(operation: &OperationPlan, target: CallTarget, usual: &[Place]) -> Result<Understood, Problem> {
+fn finish(
+    operation: &OperationPlan,
+    mut target: CallTarget,
+    usual: &[Place],
+) -> Result<Understood, Problem> {
+    target.complete();
     let CallTarget { call, app_id, nonce, time, .. } = target;
     let proof = match operation.proof {
         PlannedProof::None => Proof::None,
@@ -298,7 +303,7 @@ fn write_call(plan: &Plan, call: &Call, sending: &Sending<'_>) -> Result<Request
     let written =
         body_of(form, |body| write(&case.lines, &source, rules, body, &mut outgoing)).map_err(tidy)?;
     let body = if operation.has_body { Bytes::from(written) } else { Bytes::new() };
-    build(plan, operation, route, (call, sending), outgoing, body)
+    build(plan, operation, (case, route), (call, sending), outgoing, body)
 }
 
 /// Of several names that a call may go by only the first is written.
@@ -343,7 +348,7 @@ fn choose_case<'p>(
 fn build(
     plan: &Plan,
     operation: &OperationPlan,
-    route: &super::routes::Route,
+    (case, route): (&Case, &super::routes::Route),
     (call, sending): (&Call, &Sending<'_>),
     outgoing: Outgoing,
     body: Bytes,
@@ -351,6 +356,7 @@ fn build(
     let Outgoing { query, headers, path, basic_user, basic_password } = outgoing;
     let mut query = query;
     if operation.proof == PlannedProof::Token
+        && !case.lines.iter().any(writes_token)
         && let (Some(TokenPlace { place: Place::Query, name, .. }), Some(token)) =
             (&plan.token.write, &call.token)
     {
@@ -399,6 +405,11 @@ fn build(
     }
     *request.method_mut() = method;
     Ok(request)
+}
+
+/// Whether the line is the token's place among the members, so that it has no other one.
+fn writes_token(line: &Line) -> bool {
+    matches!(&line.what, What::Value(value) if line.writes() && value.fields.contains(&Field::Token))
 }
 
 fn address(
