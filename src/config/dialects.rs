@@ -13,8 +13,11 @@ pub struct Dialect {
 }
 
 /// Every dialect that is built in.
-pub const DIALECTS: &[Dialect] =
-    &[Dialect { name: "coolkit", signs: true }, Dialect { name: "canonical", signs: false }];
+pub const DIALECTS: &[Dialect] = &[
+    Dialect { name: "coolkit", signs: true },
+    Dialect { name: "shopxo", signs: false },
+    Dialect { name: "canonical", signs: false },
+];
 
 /// A dialect that a config may name: built in, or the operator's own.
 #[derive(Debug, Clone, PartialEq, Eq)]

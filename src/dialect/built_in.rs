@@ -11,6 +11,7 @@ pub const CANONICAL: &str = "canonical";
 /// Name and text of each built-in pack. The order is that of claims on a shared path: who signs comes first.
 pub const BUILT_IN: &[(&str, &str)] = &[
     ("coolkit", include_str!("../../dialects/coolkit.toml")),
+    ("shopxo", include_str!("../../dialects/shopxo.toml")),
     (CANONICAL, include_str!("../../dialects/canonical.toml")),
 ];
 

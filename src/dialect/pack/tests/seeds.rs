@@ -118,3 +118,8 @@ fn check(dialect: &str, count: usize) {
 fn coolkits_printed_examples_are_read_and_written_again() {
     check("coolkit", 12);
 }
+
+#[test]
+fn shopxos_printed_examples_are_read_and_written_again() {
+    check("shopxo", 2);
+}
