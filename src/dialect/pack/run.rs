@@ -206,11 +206,7 @@ fn choose_one(case: &Case, target: &mut CallTarget) -> Result<(), Problem> {
     }
 }
 
-fn finish(
-    operation: &OperationPlan,
-    mut target: CallTarget,
-    usual: &[Place],
-) -> Result<Understood, Problem> {
+fn finish(operation: &OperationPlan, mut target: CallTarget, usual: &[Place]) -> Result<Understood, Problem> {
     target.complete();
     let CallTarget { call, app_id, nonce, time, .. } = target;
     let proof = match operation.proof {

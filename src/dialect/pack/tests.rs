@@ -1,6 +1,8 @@
 //! Tests of packs.
 
+mod recorded;
 mod seeds;
+mod shopxo;
 
 use std::sync::Arc;
 

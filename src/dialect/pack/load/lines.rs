@@ -183,11 +183,7 @@ fn what<'a>(table: &mut Table<'a>, quoted: Option<bool>, context: &Context<'a>) 
     }
 }
 
-fn read_value<'a>(
-    table: &mut Table<'a>,
-    quoted: Option<bool>,
-    context: &Context<'a>,
-) -> Option<ValueLine> {
+fn read_value<'a>(table: &mut Table<'a>, quoted: Option<bool>, context: &Context<'a>) -> Option<ValueLine> {
     let fields = table.read("field", |node| values::one_or_more(node, values::field));
     let named = table.read("codec", |node| {
         let text = context.chosen.fill(node.text()?);
