@@ -17,6 +17,7 @@ pub const DIALECTS: &[Dialect] = &[
     Dialect { name: "coolkit", signs: true },
     Dialect { name: "qingzhenyun", signs: false },
     Dialect { name: "discuzq", signs: false },
+    Dialect { name: "shopxo", signs: false },
     Dialect { name: "canonical", signs: false },
 ];
 

@@ -13,6 +13,7 @@ pub const BUILT_IN: &[(&str, &str)] = &[
     ("coolkit", include_str!("../../dialects/coolkit.toml")),
     ("qingzhenyun", include_str!("../../dialects/qingzhenyun.toml")),
     ("discuzq", include_str!("../../dialects/discuzq.toml")),
+    ("shopxo", include_str!("../../dialects/shopxo.toml")),
     (CANONICAL, include_str!("../../dialects/canonical.toml")),
 ];
 

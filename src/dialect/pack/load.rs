@@ -123,7 +123,7 @@ fn read<'a>(table: &mut Table<'a>, settings: &BTreeMap<String, String>) -> Optio
     let plan = Plan {
         name: identity.name,
         title: identity.title.into(),
-        default_language: identity.languages.first().copied().unwrap_or_default(),
+        languages: identity.languages,
         zone_minutes: identity.zone_minutes,
         habits: identity.habits,
         requests,

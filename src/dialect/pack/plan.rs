@@ -10,7 +10,7 @@ use super::problems::Problems;
 use super::routes::Routes;
 use super::template::Texts;
 use crate::account::Operation;
-use crate::dialect::{Habits, Language};
+use crate::dialect::{Asked, Habits, Language};
 use crate::json::{Object, Value};
 
 /// A dialect, ready to run.
@@ -18,7 +18,8 @@ use crate::json::{Object, Value};
 pub(super) struct Plan {
     pub name: &'static str,
     pub title: Box<str>,
-    pub default_language: Language,
+    /// The languages of texts for people; the first is the default.
+    pub languages: Vec<Language>,
     pub zone_minutes: i32,
     pub habits: Habits,
     pub requests: Requests,
@@ -38,6 +39,20 @@ pub(super) struct Plan {
 impl Plan {
     pub fn operation(&self, operation: Operation) -> Option<&OperationPlan> {
         self.operations.iter().find(|plan| plan.operation == operation)
+    }
+
+    /// The language of texts for a caller that names none.
+    pub fn default_language(&self) -> Language {
+        self.languages.first().copied().unwrap_or_default()
+    }
+
+    /// The language of an answer: what the call itself says beats the header field that an HTTP library
+    /// adds by itself.
+    pub fn language(&self, asked: &Asked<'_>) -> Language {
+        let said = asked.call.and_then(|call| Language::of_tag(call.client.locale.as_deref()?));
+        said.filter(|language| self.languages.contains(language))
+            .or(asked.language)
+            .unwrap_or_else(|| self.default_language())
     }
 }
 

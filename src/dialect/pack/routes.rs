@@ -70,7 +70,7 @@ pub(super) struct KeyRule {
 pub(super) struct KeyPlace {
     /// The query member; `None` where the name is the path's tail.
     pub query: Option<Box<str>>,
-    /// What the path ends with, or what the tail stands behind.
+    /// The script that the query is for, or what the tail stands behind.
     pub path: Box<str>,
     /// What stands before the name, and says that it is one.
     pub prefix: Option<Box<str>>,
@@ -138,9 +138,9 @@ impl KeyRule {
         let mut found: Option<String> = None;
         for place in self.places.iter().filter(|place| !place.pinned || target.pinned) {
             let names = match &place.query {
+                Some(_) if !runs(&path, &place.path) => Vec::new(),
                 Some(parameter) => match names_in_query(target.query, parameter) {
-                    Ok(names) if ends_with(&path, &place.path) => names,
-                    Ok(_) => Vec::new(),
+                    Ok(names) => names,
                     Err(()) => return Key::Twice,
                 },
                 None => tail(&path, &place.path).into_iter().collect(),
@@ -173,9 +173,13 @@ impl KeyRule {
     }
 }
 
-/// Whether the path is the script itself, in whatever directory it lies.
-fn ends_with(path: &str, script: &str) -> bool {
-    path.strip_suffix(script).is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
+/// Whether the path leads to the script, in whatever directory it lies and whatever stands behind it.
+fn runs(path: &str, script: &str) -> bool {
+    path.match_indices(script).any(|(start, _)| {
+        let (before, rest) = path.split_at(start);
+        let after = rest.strip_prefix(script).unwrap_or_default();
+        (before.is_empty() || before.ends_with('/')) && (after.is_empty() || after.starts_with('/'))
+    })
 }
 
 /// What stands behind the script's name.
@@ -189,7 +193,9 @@ fn tail(path: &str, script: &str) -> Option<String> {
 /// The values of a query member; two that differ name two routes, and so does a query that can't be read.
 fn names_in_query(query: &str, parameter: &str) -> Result<Vec<String>, ()> {
     let query = Query::parse(query).ok_or(())?;
-    let named = query.iter().filter(|pair| pair.name.eq_ignore_ascii_case(parameter));
+    // PHP drops white space in front of a name, and what follows a NUL.
+    let bare = |name: &str| name.split('\0').next().unwrap_or_default().trim_start().to_owned();
+    let named = query.iter().filter(|pair| bare(&pair.name).eq_ignore_ascii_case(parameter));
     let names: Vec<String> = named.map(|pair| pair.value.to_string()).collect();
     if names.len() > 1 { Err(()) } else { Ok(names) }
 }

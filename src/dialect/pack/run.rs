@@ -6,7 +6,7 @@ use http::{Method, Request, Response, StatusCode, request};
 
 use super::Pack;
 use super::field::Field;
-use super::members::{BodyWriter, FormWriter, Outgoing, ReadRules, WriteRules, read, write};
+use super::members::{BodyWriter, FormWriter, Line, Outgoing, ReadRules, What, WriteRules, read, write};
 use super::message::{BodyForm, Message, Place, query_members, read_body};
 use super::plan::{Case, CaseRoute, OperationPlan, Plan, Proof as PlannedProof, TokenPlace};
 use super::routes::{Address, Found, Target};
@@ -71,7 +71,7 @@ impl Dialect for Pack {
         let plan = &self.plan;
         let operation = asked.operation.and_then(|operation| plan.operation(operation));
         let operation = operation.ok_or(ProblemCode::Internal)?;
-        let language = asked.language.unwrap_or(plan.default_language);
+        let language = plan.language(asked);
         let message = operation.message.of(language).and_then(|text| text.fixed()).unwrap_or_default();
         let source = ReplySource { asked, reply, message };
         if let Some(missing) = missing_in_reply(operation, &source) {
@@ -217,7 +217,8 @@ fn choose_one(case: &Case, target: &mut CallTarget) -> Result<(), Problem> {
     }
 }
 
-fn finish(proof: PlannedProof, target: CallTarget, usual: &[Place]) -> Result<Understood, Problem> {
+fn finish(proof: PlannedProof, mut target: CallTarget, usual: &[Place]) -> Result<Understood, Problem> {
+    target.complete();
     let CallTarget { call, app_id, nonce, time, .. } = target;
     let proof = match proof {
         PlannedProof::None => Proof::None,
@@ -309,7 +310,7 @@ fn write_call(plan: &Plan, call: &Call, sending: &Sending<'_>) -> Result<Request
     let written =
         body_of(form, |body| write(&case.lines, &source, rules, body, &mut outgoing)).map_err(tidy)?;
     let body = if operation.has_body { Bytes::from(written) } else { Bytes::new() };
-    build(plan, (operation, case.proof), route, (call, sending), outgoing, body)
+    build(plan, operation, (case, route), (call, sending), outgoing, body)
 }
 
 /// Of several names that a call may go by only the first is written.
@@ -353,15 +354,17 @@ fn choose_case<'p>(
 
 fn build(
     plan: &Plan,
-    (operation, proof): (&OperationPlan, PlannedProof),
-    route: &super::routes::Route,
+    operation: &OperationPlan,
+    (case, route): (&Case, &super::routes::Route),
     (call, sending): (&Call, &Sending<'_>),
     outgoing: Outgoing,
     body: Bytes,
 ) -> Result<Request<Bytes>, Problem> {
     let Outgoing { query, headers, path, basic_user, basic_password } = outgoing;
     let mut query = query;
+    let proof = case.proof;
     if proof == PlannedProof::Token
+        && !case.lines.iter().any(writes_token)
         && let (Some(TokenPlace { place: Place::Query, name, .. }), Some(token)) =
             (&plan.token.write, &call.token)
     {
@@ -412,6 +415,11 @@ fn build(
     }
     *request.method_mut() = method;
     Ok(request)
+}
+
+/// Whether the line is the token's place among the members, so that it has no other one.
+fn writes_token(line: &Line) -> bool {
+    matches!(&line.what, What::Value(value) if line.writes() && value.fields.contains(&Field::Token))
 }
 
 fn address(
@@ -496,7 +504,7 @@ fn missing_in_reply(operation: &OperationPlan, source: &ReplySource<'_>) -> Opti
 
 fn write_problem(plan: &Plan, asked: &Asked<'_>, problem: &Problem) -> Response<Bytes> {
     let operation = asked.operation.and_then(|operation| plan.operation(operation));
-    let language = asked.language.unwrap_or(plan.default_language);
+    let language = plan.language(asked);
     let row = plan.problems.row(problem, asked);
     let names = WireNames { own: operation, all: &plan.operations };
     let field = problem.field.as_deref().or(row.and_then(|row| row.names.as_deref()));
@@ -569,6 +577,6 @@ fn read_answer(
 impl Pack {
     /// The language of texts for a caller that names none.
     pub fn default_language(&self) -> Language {
-        self.plan.default_language
+        self.plan.default_language()
     }
 }

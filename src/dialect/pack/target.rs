@@ -75,6 +75,20 @@ impl CallTarget {
         }
     }
 
+    /// What follows from what was read: where a code goes, and on which device a picture was shown.
+    pub fn complete(&mut self) {
+        let call = &mut self.call;
+        if call.operation == Operation::SendCode && call.channel.is_none() {
+            let email = call.email.as_ref().map(|_| Channel::Email);
+            call.channel = call.phone.as_ref().map(|_| Channel::Sms).or(email);
+        }
+        if let Some(captcha) = &mut call.captcha
+            && captcha.device.is_none()
+        {
+            captcha.device.clone_from(&call.client.device);
+        }
+    }
+
     fn set_password(&mut self, field: Field, text: String, form: PasswordForm) -> Result<(), &'static str> {
         // One call has one form: two passwords of two forms would get mixed up on the other side.
         if self.form.is_some_and(|known| known != form) {
@@ -164,7 +178,7 @@ impl Target for CallTarget {
                 self.call.phone = Some(phone);
                 Ok(())
             }
-            (Field::Email, Given::Email(email)) => {
+            (Field::Email | Field::Identifier, Given::Email(email)) => {
                 self.call.email = Some(email);
                 Ok(())
             }

@@ -3,7 +3,9 @@
 mod discuzq;
 mod problems;
 mod qingzhenyun;
+mod recorded;
 mod seeds;
+mod shopxo;
 
 use std::sync::Arc;
 

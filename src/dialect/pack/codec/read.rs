@@ -144,8 +144,12 @@ fn phone(form: PhoneForm, text: &str, reading: Reading<'_>) -> Result<Phone, &'s
         PhoneForm::PlusOptional => {
             Phone::parse_plus_optional(text, reading.country).map_err(|_| "is no phone number")
         }
-        PhoneForm::E164 | PhoneForm::National => {
-            Phone::parse(text, reading.country).map_err(|_| "is no phone number")
+        PhoneForm::E164 => Phone::parse(text, reading.country).map_err(|_| "is no phone number"),
+        PhoneForm::National => {
+            // A hidden digit (138****8000) makes a number that is none.
+            let phone = Phone::parse(text, reading.country).map_err(|_| "is no phone number")?;
+            let is_national = Phone::parse(phone.national(), reading.country).as_ref() == Ok(&phone);
+            is_national.then_some(phone).ok_or("is a foreign phone number, which has no form here")
         }
         PhoneForm::NationalWithCode => {
             let known = reading.known_phone.filter(|known| known.national() == text);
@@ -205,6 +209,15 @@ fn identity<'v>(
 ) -> Result<Given<'v>, &'static str> {
     if identities.digits_are_phones && is_all_digits(text) {
         return phone(form, text, reading).map(Given::Phone);
+    }
+    // Where no username counts, the shape alone says which of the two it is.
+    if identities.phone && identities.email && !identities.username {
+        return match Email::parse(text) {
+            Ok(email) => Ok(Given::Email(email)),
+            Err(_) => phone(form, text, reading)
+                .map(Given::Phone)
+                .map_err(|_| "is neither a phone number nor an e-mail address"),
+        };
     }
     Ok(Given::Text(Cow::Borrowed(text)))
 }

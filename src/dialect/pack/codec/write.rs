@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{Codec, Number, Passwords, PhoneForm, TimeForm, is_all_digits};
-use crate::account::{Country, Email, PasswordForm, Phone};
+use crate::account::{Country, PasswordForm, Phone};
 use crate::clock::Moment;
 use crate::dialect::pack::field::Datum;
 use crate::dialect::pack::literal::Written;
@@ -178,15 +178,9 @@ fn password<'d>(
 fn masked(datum: &Datum<'_>, first: usize, last: usize, hidden: &str) -> String {
     match datum {
         Datum::Phone(phone) => hide(phone.national(), first, last, hidden),
-        Datum::Email(email) => masked_email(email, hidden),
+        Datum::Email(email) => hide(email.as_str(), first, last, hidden),
         other => other.to_text().into_owned(),
     }
-}
-
-fn masked_email(email: &Email, hidden: &str) -> String {
-    let (name, host) = email.as_str().rsplit_once('@').unwrap_or((email.as_str(), ""));
-    let shown: String = name.chars().take(3).collect();
-    format!("{shown}{hidden}@{host}")
 }
 
 fn hide(text: &str, first: usize, last: usize, hidden: &str) -> String {

@@ -108,13 +108,14 @@ pub(super) fn line<'a>(
         return Some(bare(What::Value(Box::new(value_line(field, context)))));
     }
     node.table(&format!("the member `{name}`"), |table| {
-        let what = what(table, context);
+        let quoted = read_numbers(table, context);
+        let what = what(table, quoted, context);
         let mut line = bare(what?);
         line.required = table.read("required", Node::boolean).unwrap_or(false);
         line.list = table.read("list", Node::boolean).unwrap_or(false);
         let aliases = table.read("aliases", |node| node.list(Node::text)).unwrap_or_default();
         line.aliases = aliases.into_iter().map(Into::into).collect();
-        line.absent = table.read("absent", |node| values::chosen_literal(node, &context.chosen));
+        line.absent = table.read("absent", |node| written_literal(node, quoted, context));
         let directions = &[("read", Direction::Read), ("write", Direction::Write)];
         if let Some(direction) = table.read("only", |node| node.choice(directions)) {
             line.direction = direction;
@@ -144,7 +145,7 @@ fn usual_codec(field: Field, context: &Context<'_>) -> Codec {
 }
 
 /// What the line stands for: exactly one of the keys that say so.
-fn what<'a>(table: &mut Table<'a>, context: &Context<'a>) -> Option<What> {
+fn what<'a>(table: &mut Table<'a>, quoted: Option<bool>, context: &Context<'a>) -> Option<What> {
     const KINDS: &[&str] = &["field", "constant", "object", "default", "template", "extensions", "drop"];
     let there: Vec<&str> = KINDS.iter().copied().filter(|kind| table.has(kind)).collect();
     if there.len() > 1 {
@@ -158,7 +159,7 @@ fn what<'a>(table: &mut Table<'a>, context: &Context<'a>) -> Option<What> {
         return None;
     }
     match there.first().copied() {
-        Some("field") => read_value(table, context).map(|value| What::Value(Box::new(value))),
+        Some("field") => read_value(table, quoted, context).map(|value| What::Value(Box::new(value))),
         Some("constant") => {
             let literal = table.read("constant", |node| values::chosen_literal(node, &context.chosen));
             let checked = table.read("checked", Node::boolean).unwrap_or(false);
@@ -166,7 +167,7 @@ fn what<'a>(table: &mut Table<'a>, context: &Context<'a>) -> Option<What> {
         }
         Some("object") => table.read("object", |node| of_groups(node, context)).map(What::Object),
         Some("default") => {
-            let default = table.read("default", |node| values::chosen_literal(node, &context.chosen));
+            let default = table.read("default", |node| written_literal(node, quoted, context));
             Some(What::Extension { default })
         }
         Some("template") => table.read("template", pieces).map(What::Template),
@@ -182,7 +183,7 @@ fn what<'a>(table: &mut Table<'a>, context: &Context<'a>) -> Option<What> {
     }
 }
 
-fn read_value<'a>(table: &mut Table<'a>, context: &Context<'a>) -> Option<ValueLine> {
+fn read_value<'a>(table: &mut Table<'a>, quoted: Option<bool>, context: &Context<'a>) -> Option<ValueLine> {
     let fields = table.read("field", |node| values::one_or_more(node, values::field));
     let named = table.read("codec", |node| {
         let text = context.chosen.fill(node.text()?);
@@ -195,7 +196,7 @@ fn read_value<'a>(table: &mut Table<'a>, context: &Context<'a>) -> Option<ValueL
         }
     });
     let first = fields.as_ref().and_then(|fields| fields.first().copied());
-    let names = read_names(table, first, context);
+    let names = read_names(table, first, quoted, context);
     let sets = table.read("sets", values::sets).unwrap_or_default();
     let code_member = table.read("calling_code_in", Node::text).map(Into::into);
     let agrees = table.read("agrees", Node::boolean).unwrap_or(false);
@@ -205,8 +206,32 @@ fn read_value<'a>(table: &mut Table<'a>, context: &Context<'a>) -> Option<ValueL
     Some(ValueLine { fields, codec, sets, code_member, agrees, extension })
 }
 
+/// `numbers = "quoted"`: whether the numbers that a line itself names are written as strings.
+fn read_numbers(table: &mut Table<'_>, context: &Context<'_>) -> Option<bool> {
+    table.read("numbers", |node| match context.chosen.fill(node.text()?).as_str() {
+        "quoted" => Some(true),
+        "plain" => Some(false),
+        _ => node.fail(
+            "numbers are `plain` or `quoted`",
+            "write one of the two, or a setting that stands for one",
+        ),
+    })
+}
+
+/// What a line writes where it has no value.
+fn written_literal<'a>(node: Node<'a>, quoted: Option<bool>, context: &Context<'a>) -> Option<Literal> {
+    let literal = values::chosen_literal(node, &context.chosen)?;
+    let is_number = literal.text.parse::<i64>().is_ok();
+    Some(Literal { quoted: quoted.filter(|_| is_number).unwrap_or(literal.quoted), ..literal })
+}
+
 /// `values = { 0 = "female" }`: wire value and name, and what differs when written.
-fn read_names<'a>(table: &mut Table<'a>, field: Option<Field>, context: &Context<'a>) -> Option<Codec> {
+fn read_names<'a>(
+    table: &mut Table<'a>,
+    field: Option<Field>,
+    quoted: Option<bool>,
+    context: &Context<'a>,
+) -> Option<Codec> {
     if !table.has("values") {
         return None;
     }
@@ -214,17 +239,6 @@ fn read_names<'a>(table: &mut Table<'a>, field: Option<Field>, context: &Context
         Some(Kind::Name(names)) => names,
         _ => &[],
     };
-    let quoted = table.read("numbers", |node| {
-        let text = context.chosen.fill(node.text()?);
-        match text.as_str() {
-            "quoted" => Some(true),
-            "plain" => Some(false),
-            _ => node.fail(
-                "numbers are `plain` or `quoted`",
-                "write one of the two, or a setting that stands for one",
-            ),
-        }
-    });
     let literal = |wire: &str| Literal {
         text: wire.into(),
         quoted: quoted.unwrap_or(true) || wire.parse::<i64>().is_err(),
@@ -253,7 +267,8 @@ fn read_names<'a>(table: &mut Table<'a>, field: Option<Field>, context: &Context
         })
     });
     let read_else = table.read("else", name);
-    let write_else = table.read("else_written", values::literal).map(|wire| literal(&wire.text));
+    let write_else = table.read("else_written", |node| values::chosen_literal(node, &context.chosen));
+    let write_else = write_else.map(|wire| literal(&wire.text));
     Some(Codec::Names(Names { rows: rows?, written: written.unwrap_or_default(), read_else, write_else }))
 }
 

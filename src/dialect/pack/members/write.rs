@@ -229,7 +229,8 @@ impl<'w, S: Source> Writer<'w, S> {
         path: &str,
         body: &mut BodyWriter<'_>,
     ) -> Result<(), Problem> {
-        if !has_value(lines, self.source) && !self.has_extension_within(path, &line.name) {
+        let lacks = line.absent.is_some() && lacks_required(lines, self.source);
+        if lacks || !has_value(lines, self.source) && !self.has_extension_within(path, &line.name) {
             if let Some(absent) = &line.absent {
                 body.value(&line.name, &absent.written(), false);
                 return Ok(());
@@ -349,6 +350,14 @@ fn has_value<S: Source>(lines: &[Line], source: &S) -> bool {
             .any(|field| !field.is_of_gateway() && !is_of_client(*field) && source.get(*field).is_some()),
         What::Object(lines) => has_value(lines, source),
         What::AllExtensions => source.extensions().is_some_and(|extensions| !extensions.is_empty()),
+        _ => false,
+    })
+}
+
+/// Whether the lines can't be written whole, so that what they stand in is as good as not there.
+fn lacks_required<S: Source>(lines: &[Line], source: &S) -> bool {
+    lines.iter().filter(|line| line.writes() && line.required).any(|line| match &line.what {
+        What::Value(value) => value.fields.iter().all(|field| source.get(*field).is_none()),
         _ => false,
     })
 }

@@ -128,3 +128,8 @@ fn qingzhenyuns_printed_examples_are_read_and_written_again() {
 fn discuzqs_printed_examples_are_read_and_written_again() {
     check("discuzq", 2);
 }
+
+#[test]
+fn shopxos_printed_examples_are_read_and_written_again() {
+    check("shopxo", 2);
+}
