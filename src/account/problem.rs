@@ -115,6 +115,9 @@ impl Problem {
     /// The reason of a password that is a hash where the other side takes plain ones, or the other way round.
     pub const WRONG_FORM: &'static str = "is in the wrong form";
 
+    /// The reason of a member that must repeat another one and does not.
+    pub const DIFFERS: &'static str = "differs from what it must repeat";
+
     /// A problem of which nothing more is known.
     pub const fn new(code: ProblemCode) -> Self {
         Self {

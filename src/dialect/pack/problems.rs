@@ -72,6 +72,8 @@ pub(super) enum Reason {
     Missing,
     /// A password in the wrong form.
     Form,
+    /// Not what it must repeat.
+    Differs,
 }
 
 impl Reason {
@@ -79,6 +81,7 @@ impl Reason {
         match self {
             Self::Missing => Problem::MISSING,
             Self::Form => Problem::WRONG_FORM,
+            Self::Differs => Problem::DIFFERS,
         }
     }
 }
@@ -214,6 +217,7 @@ fn reason(problem: &Problem, language: Language) -> &str {
     match (language, problem.reason.as_deref()) {
         (Language::English, reason) => reason.unwrap_or("is not valid"),
         (Language::Chinese, Some(Problem::MISSING)) => "不能为空",
+        (Language::Chinese, Some(Problem::DIFFERS)) => "与重复输入的不一致",
         (Language::Chinese, _) => "格式不正确",
     }
 }

@@ -35,8 +35,9 @@ fn read_row<'a>(table: &mut Table<'a>, context: &Context<'a>) -> Row {
         problems: problems.unwrap_or(Some(Vec::new())),
         on: table.read("on", |node| values::one_or_more(node, scope)).unwrap_or_default(),
         fields: fields.into_iter().map(Into::into).collect(),
-        reason: table
-            .read("reason", |node| node.choice(&[("missing", Reason::Missing), ("form", Reason::Form)])),
+        reason: table.read("reason", |node| {
+            node.choice(&[("missing", Reason::Missing), ("form", Reason::Form), ("differs", Reason::Differs)])
+        }),
         code: table.read("code", code),
         status: table.read("status", values::status),
         text: table.read("text", |node| values::texts(node, &context.languages)).unwrap_or_default(),

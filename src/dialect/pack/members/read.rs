@@ -170,7 +170,7 @@ fn read_value<T: Target>(
     if value_line.agrees {
         let (Given::Text(text) | Given::Password(text, _)) = &given else { return Ok(()) };
         let same = target.text(field).is_none_or(|known| known == text);
-        return if same { Ok(()) } else { strict::<T>(line, "differs from what it must repeat") };
+        return if same { Ok(()) } else { strict::<T>(line, Problem::DIFFERS) };
     }
     let set = target.set(field, given).and_then(|()| {
         value_line

@@ -174,6 +174,36 @@ fn where_no_type_is_said_the_accounts_shape_says_it() {
 }
 
 #[test]
+fn a_new_password_is_said_twice() {
+    let body = |again: &str| format!(r#"{{"my_pwd":"a","new_pwd":"b","confirm_new_pwd":"{again}"}}"#);
+    let change = |body: &str| read("/api.php?s=safety/loginpwdupdate&token=t", "application/json", body);
+    let call = change(&body("b")).unwrap().call;
+    assert_eq!((call.old_password.unwrap().expose(), call.new_password.unwrap().expose()), ("a", "b"));
+    let problem = change(&body("c")).unwrap_err();
+    let told = pack("shopxo").write_problem(&asked(Operation::ChangePassword, None), &problem);
+    assert_eq!(told.body(), r#"{"msg":"确认密码与新密码不一致","code":-5,"data":""}"#);
+    let read = pack("shopxo").read_answer(&Call::new(Operation::ChangePassword), &told, READING).unwrap_err();
+    assert_eq!(read, problem);
+}
+
+#[test]
+fn a_token_is_a_parameter_and_two_that_differ_are_refused() {
+    let me = |target: &str, body: &str| {
+        read(target, "application/json", body).map(|understood| understood.call.token)
+    };
+    for (target, body) in [
+        ("/api.php?s=user/tokenuserinfo&token=t", "{}"),
+        ("/api.php?s=user/tokenuserinfo&token=", r#"{"token":"t"}"#),
+        ("/api.php?s=user/tokenuserinfo&token=t", r#"{"token":"t"}"#),
+    ] {
+        assert_eq!(me(target, body).unwrap().unwrap().expose(), "t", "{target} {body}");
+    }
+    let problem = me("/api.php?s=user/tokenuserinfo&token=t", r#"{"token":"u"}"#).unwrap_err();
+    assert_eq!(problem.code, ProblemCode::InvalidRequest);
+    assert_eq!(me("/api.php?s=user/tokenuserinfo&token=", "{}").unwrap_err().code, ProblemCode::TokenInvalid);
+}
+
+#[test]
 fn a_code_that_is_to_bind_something_is_asked_for_in_a_member_of_its_own() {
     let call = read_json("user/appmobilebindverifysend", r#"{"mobile":"13800138001"}"#).unwrap();
     assert_eq!((call.operation, call.purpose), (Operation::SendCode, None));
