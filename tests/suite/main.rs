@@ -6,6 +6,7 @@ mod alerts;
 mod backend_schema;
 mod bodies;
 mod leaks;
+mod legacy_packs;
 mod legacy_servers;
 mod metrics;
 mod real_clients;
