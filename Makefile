@@ -47,7 +47,7 @@ test:
 
 bench:
 	@scripts/install-tools.sh bench
-	cargo bench --locked --bench exchange
+	cargo bench --locked --bench exchange --bench translation
 	scripts/count-instructions.sh
 
 lint:

@@ -46,11 +46,11 @@ struct Level<'m, 'a> {
 
 impl<'m, 'a> Level<'m, 'a> {
     fn find(&self, line: &Line, usual: &[Place]) -> Option<Cow<'m, Value<'a>>> {
-        let names = std::iter::once(&line.name).chain(&line.aliases);
-        names.into_iter().find_map(|name| match self.message {
+        let named = |name: &str| match self.message {
             Some(message) => message.top(&line.place, name, usual),
             None => self.object.value(name).map(Cow::Borrowed),
-        })
+        };
+        named(&line.name).or_else(|| line.aliases.iter().find_map(|alias| named(alias)))
     }
 }
 
@@ -61,9 +61,13 @@ fn read_level<T: Target>(
     target: &mut T,
 ) -> Result<(), Problem> {
     for line in lines.iter().filter(|line| line.reads()) {
-        let found = level
-            .find(line, rules.usual)
-            .map(|value| if line.list { first_item(line, value) } else { value });
+        let Some(found) = level.find(line, rules.usual) else {
+            if line.required {
+                read_line(line, None, level, rules, target)?;
+            }
+            continue;
+        };
+        let found = Some(if line.list { first_item(line, found) } else { found });
         let found = found.filter(|value| {
             let empty = matches!(value.as_ref(), Value::String(text) if text.is_empty());
             !value.is_null() && !(rules.empty_is_absent && empty)
