@@ -9,7 +9,8 @@ use serde_json::Value;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_dragoman");
 const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config/dragoman.toml");
-const GOOD: &str = "[[listener]]\naddress = \"127.0.0.1:8080\"\nunsigned = [\"canonical\"]\n\
+const GOOD: &str = "[[listener]]\naddress = \"127.0.0.1:8080\"\n\
+                    dialects = [\"coolkit\", \"canonical\"]\nunsigned = [\"canonical\"]\n\
                     [upstream]\nkind = \"embedded\"\n\
                     [[app]]\nid = \"my-app\"\nsecrets = [\"env:MY_APP_SECRET\"]\n";
 const BROKEN: &str =
