@@ -118,7 +118,7 @@ fn the_demo_opens_all_dialects_on_loopback_only() {
     let demo = Settings::demo(&|_| None).expect("the demo");
     assert!(demo.demo);
     assert_eq!(demo.listeners[0].dialects.len(), DIALECTS.len());
-    assert_eq!(demo.listeners[0].unsigned, ["shopxo", "canonical"]);
+    assert_eq!(demo.listeners[0].unsigned, ["qingzhenyun", "discuzq", "shopxo", "canonical"]);
     assert_eq!(demo.apps, [App::new(SAMPLE_ID, SAMPLE_SECRET)]);
     assert_eq!(demo.limits.connections_per_address, None);
     let throttle = &demo.throttle;
