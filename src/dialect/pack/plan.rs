@@ -127,6 +127,8 @@ pub(super) struct OperationPlan {
 pub(super) enum Proof {
     None,
     Token,
+    /// With a token if it has one: what a code is for decides whether a backend wants it.
+    TokenIfSent,
     Signature,
 }
 

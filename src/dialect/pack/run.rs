@@ -187,8 +187,13 @@ fn read_call(
     }
     let rules = plan.read_rules(reading, usual, true);
     // Who may ask comes first: a caller without a token learns nothing about its members.
-    if case.proof == PlannedProof::Token {
-        target.call.token = Some(token(plan, &message)?.into());
+    match case.proof {
+        PlannedProof::Token => target.call.token = Some(token(plan, &message)?.into()),
+        PlannedProof::TokenIfSent => match token(plan, &message) {
+            Err(problem) if problem.code == ProblemCode::TokenInvalid => {}
+            found => target.call.token = Some(found?.into()),
+        },
+        PlannedProof::None | PlannedProof::Signature => {}
     }
     read(&case.lines, &message, rules, &mut target)?;
     choose_one(case, &mut target)?;
@@ -221,7 +226,7 @@ fn finish(proof: PlannedProof, mut target: CallTarget, usual: &[Place]) -> Resul
     target.complete();
     let CallTarget { call, app_id, nonce, time, .. } = target;
     let proof = match proof {
-        PlannedProof::None => Proof::None,
+        PlannedProof::None | PlannedProof::TokenIfSent => Proof::None,
         PlannedProof::Token => Proof::Token,
         PlannedProof::Signature => {
             let carrier = if usual.first() == Some(&Place::Query) { Carrier::Query } else { Carrier::Body };
@@ -363,7 +368,7 @@ fn build(
     let Outgoing { query, headers, path, basic_user, basic_password } = outgoing;
     let mut query = query;
     let proof = case.proof;
-    if proof == PlannedProof::Token
+    if matches!(proof, PlannedProof::Token | PlannedProof::TokenIfSent)
         && !case.lines.iter().any(writes_token)
         && let (Some(TokenPlace { place: Place::Query, name, .. }), Some(token)) =
             (&plan.token.write, &call.token)
@@ -408,6 +413,11 @@ fn build(
         PlannedProof::Token => {
             let token = call.token.as_ref().ok_or(ProblemCode::TokenInvalid)?;
             if let Some(place) = &plan.token.write {
+                insert_token(request.headers_mut(), place, token.expose());
+            }
+        }
+        PlannedProof::TokenIfSent => {
+            if let (Some(place), Some(token)) = (&plan.token.write, &call.token) {
                 insert_token(request.headers_mut(), place, token.expose());
             }
         }

@@ -101,7 +101,12 @@ fn read_operation<'a>(
 }
 
 fn read_proof(table: &mut Table<'_>) -> Option<Proof> {
-    let proofs = &[("signature", Proof::Signature), ("token", Proof::Token), ("none", Proof::None)];
+    let proofs = &[
+        ("signature", Proof::Signature),
+        ("token", Proof::Token),
+        ("token if sent", Proof::TokenIfSent),
+        ("none", Proof::None),
+    ];
     table.read("proof", |node| node.choice(proofs))
 }
 

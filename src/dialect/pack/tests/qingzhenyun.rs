@@ -53,6 +53,23 @@ fn a_code_to_change_the_password_needs_a_token_and_names_no_phone() {
 }
 
 #[test]
+fn a_canonical_client_may_send_its_token_for_such_a_code() {
+    let canonical = pack("canonical");
+    let body = r#"{"channel":"sms","phone":"+8613800138001","purpose":"change_password"}"#;
+    let ask = |fields: &[(&str, &str)]| {
+        let fields: Vec<_> = fields.iter().copied().chain([JSON]).collect();
+        understood(&canonical, "POST /v1/verification-codes", &fields, body).unwrap()
+    };
+    let with = ask(&[("authorization", "Bearer t")]);
+    assert_eq!((with.proof, with.call.token.is_some()), (Proof::None, true));
+    assert!(sent(&pack("qingzhenyun"), &with.call).is_ok());
+    assert_eq!(sent(&canonical, &with.call).unwrap().headers()["authorization"], "Bearer t");
+    let without = ask(&[]);
+    assert_eq!(without.call.token, None);
+    assert!(!sent(&canonical, &without.call).unwrap().headers().contains_key("authorization"));
+}
+
+#[test]
 fn purposes_and_channels_that_it_has_not_are_not_supported() {
     let pack = pack("qingzhenyun");
     let mut call = Call::new(Operation::SendCode);
