@@ -70,7 +70,7 @@ impl Pack {
 
     /// Why the dialect has no form for an operation.
     pub fn lacks(&self, operation: Operation) -> Option<&str> {
-        self.plan.lacks.iter().find(|(of, _)| *of == operation).map(|(_, why)| why.as_ref())
+        self.plan.lacks.iter().find(|lack| lack.operation == operation).map(|lack| lack.why.as_ref())
     }
 }
 

@@ -13,9 +13,8 @@ use std::collections::BTreeMap;
 use http::header::HeaderValue;
 
 use super::message::{BodyForm, BodyRules, Place as WirePlace};
-use super::plan::{Plan, Requests, TokenPlace, TokenPlan};
+use super::plan::{Lack, Plan, Requests, TokenPlace, TokenPlan};
 use super::{Example, Pack};
-use crate::account::Operation;
 use crate::config::Finding;
 use crate::config::Severity;
 use crate::config::reader::{Node, Place, Reader, Table};
@@ -245,11 +244,12 @@ fn read_token(table: &mut Table<'_>) -> TokenPlan {
     }
 }
 
-fn read_lacks(table: &mut Table<'_>) -> Vec<(Operation, Box<str>)> {
+fn read_lacks(table: &mut Table<'_>) -> Vec<Lack> {
     let mut lacks = Vec::new();
     for (name, place, node) in table.entries() {
         let Some(operation) = values::operation(table.reader, &place, name) else { continue };
-        lacks.extend(node.text().map(|why| (operation, why.into())));
+        let lack = |why: &str| Lack { operation, why: why.into(), offset: place.offset() };
+        lacks.extend(node.text().map(lack));
     }
     lacks
 }

@@ -36,6 +36,8 @@ pub(super) struct Route {
     pub text: Box<str>,
     /// The operations that it leads to, in the pack's order; none where it is only guarded.
     pub operations: Vec<usize>,
+    /// Where the pack's file has it first.
+    pub offset: usize,
 }
 
 /// How a route is known.
