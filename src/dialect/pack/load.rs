@@ -53,7 +53,11 @@ impl Pack {
             Table::walk(&reader, "the pack", document.get_ref(), Place::File, |table| read(table, settings))
         };
         let document = reader.parse();
-        let pack = document.as_ref().and_then(read);
+        let mut pack = document.as_ref().and_then(read);
+        if let Some(pack) = &mut pack {
+            pack.file = file.into();
+            pack.text = text.into();
+        }
         if let Some(pack) = &pack
             && !reader.has_errors()
         {
@@ -135,7 +139,13 @@ fn read<'a>(table: &mut Table<'a>, settings: &BTreeMap<String, String>) -> Optio
         problems: problems?,
         needs_randomness,
     };
-    Some(Pack { plan, sources: identity.sources, examples: examples.unwrap_or_default() })
+    Some(Pack {
+        plan,
+        sources: identity.sources,
+        examples: examples.unwrap_or_default(),
+        file: "".into(),
+        text: "".into(),
+    })
 }
 
 /// `[dialect]`
@@ -273,6 +283,7 @@ fn read_example(table: &mut Table<'_>) -> Option<Example> {
         means: table
             .read("means", |node| node.table("means", |table| values::meanings(table)))
             .unwrap_or_default(),
+        only_read: table.read("only", |node| node.choice(&[("read", true)])).unwrap_or(false),
         offset,
         name: name?.to_owned(),
     })

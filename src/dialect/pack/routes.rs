@@ -158,7 +158,8 @@ impl KeyRule {
         found.map_or(Key::None, Key::Name)
     }
 
-    fn normalise(&self, name: &str, prefix: Option<&str>) -> Option<String> {
+    /// The one spelling of a route's name; `None` where it is empty, or has not the prefix that says that it is one.
+    pub fn normalise(&self, name: &str, prefix: Option<&str>) -> Option<String> {
         let name = if self.ignore_case { name.to_ascii_lowercase() } else { name.to_owned() };
         let segments: Vec<&str> = name.split('/').filter(|segment| !segment.is_empty()).collect();
         let mut name = segments.join("/");

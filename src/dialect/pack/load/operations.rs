@@ -12,7 +12,9 @@ use crate::dialect::pack::field::Field;
 use crate::dialect::pack::literal::Literal;
 use crate::dialect::pack::members::{Direction, Line, What};
 use crate::dialect::pack::message::Place;
-use crate::dialect::pack::plan::{Case, CasePlaces, CaseRoute, Condition, OperationPlan, Proof, Subject, Test};
+use crate::dialect::pack::plan::{
+    Case, CasePlaces, CaseRoute, Condition, OperationPlan, Proof, Subject, Test,
+};
 use crate::dialect::pack::routes::Routes;
 
 /// What all operations are read with.
@@ -37,7 +39,9 @@ pub(super) fn read<'a>(
         let Some(operation) = values::operation(table.reader, &place, name) else { continue };
         let index = operations.len();
         let plan = node.table(&format!("[operations.{name}]"), |table| {
-            read_operation(table, (operation, place.offset()), &around, &mut |route| routes.place(route, index))
+            read_operation(table, (operation, place.offset()), &around, &mut |route| {
+                routes.place(route, index)
+            })
         });
         operations.extend(plan.flatten());
     }
@@ -88,7 +92,8 @@ fn read_operation<'a>(
         );
     }
     let reply = read_reply(table, around);
-    let message = table.read("message", |node| values::texts(node, &context.languages)).unwrap_or_default();
+    let message =
+        table.read("message", |node| values::texts(node, &context.languages, &[])).unwrap_or_default();
     let usual_status = around.answers.map_or(200, |answers| answers.status);
     let status = table.read("status", values::status).unwrap_or(usual_status);
     let in_query = usual.as_ref().is_some_and(|usual| usual.first() == Some(&Place::Query));
@@ -174,7 +179,8 @@ fn read_case<'a>(
         case.any_of = any_of;
     }
     case.exclusive = exclusive.unwrap_or(case.exclusive);
-    let own_place = |key: &str, common: usize| if table.has(key) { table.place(key).offset() } else { common };
+    let own_place =
+        |key: &str, common: usize| if table.has(key) { table.place(key).offset() } else { common };
     case.at = CasePlaces {
         case: table.own_place().offset(),
         one_of: own_place("one_of", common.at.one_of),
