@@ -97,7 +97,7 @@ impl<'a> Reader<'a> {
             self.error(
                 &place,
                 format!("not TOML: {}", error.message()),
-                "strings stand in \"quotes\", a key stands once in its table; see config/dragoman.toml",
+                "strings stand in \"quotes\", and a key stands once in its table",
             );
         }
         errors.is_empty().then_some(document)

@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 
 use super::Pack;
 use super::plan::Plan;
+use crate::account::Operation;
 use crate::config::reader::{Place as FilePlace, Reader};
 
 pub(super) fn check(pack: &Pack, reader: &Reader<'_>) {
@@ -29,7 +30,7 @@ pub(super) fn check(pack: &Pack, reader: &Reader<'_>) {
 pub(super) struct Lint<'p> {
     pub plan: &'p Plan,
     reader: &'p Reader<'p>,
-    /// What was told already: a group's line stands in many messages, and is told of once.
+    /// What was told already, whatever the operation: a group's line stands in many messages, and is told of once.
     told: RefCell<BTreeSet<(usize, String)>>,
 }
 
@@ -41,7 +42,9 @@ impl<'p> Lint<'p> {
     /// Notes what is wrong at a place of the pack's file.
     pub fn error(&self, offset: usize, message: impl Into<String>, hint: impl Into<String>) {
         let message = message.into();
-        if self.told.borrow_mut().insert((offset, message.clone())) {
+        let names = Operation::ALL.iter().map(|operation| format!("of `{}`", operation.name()));
+        let kind = names.fold(message.clone(), |kind, name| kind.replace(&name, ""));
+        if self.told.borrow_mut().insert((offset, kind)) {
             self.reader.error(&FilePlace::Span(offset..offset), message, hint);
         }
     }

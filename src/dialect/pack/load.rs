@@ -88,7 +88,11 @@ fn read<'a>(table: &mut Table<'a>, settings: &BTreeMap<String, String>) -> Optio
         .unwrap_or_else(|| settings::none(table, settings));
     let numbers_as_text = identity.as_ref().is_some_and(|identity| identity.numbers_as_text);
     let groups = table.read("groups", |node| node.table("[groups]", Groups::collect)).unwrap_or_default();
-    let identity = identity?;
+    let Some(identity) = identity else {
+        // What follows can't be read without it, and is not unknown for that.
+        table.entries();
+        return None;
+    };
     let context = Context {
         name: identity.name,
         chosen,
@@ -114,8 +118,11 @@ fn read<'a>(table: &mut Table<'a>, settings: &BTreeMap<String, String>) -> Optio
         table.need("problems", |node| node.table("[problems]", |table| problems::read(table, &context)));
     let examples =
         table.read("example", |node| node.list(|item| item.table("[[example]]", read_example).flatten()));
-    context.groups.note_unused(table.reader);
-    context.chosen.note_unused(table.reader);
+    // Where something can't be read, what it would have used is not known.
+    if !table.reader.has_errors() {
+        context.groups.note_unused(table.reader);
+        context.chosen.note_unused(table.reader);
+    }
     let (operations, mut routes) = operations?;
     guarded.into_iter().for_each(|route| routes.guard(route));
     let answers = answers?;

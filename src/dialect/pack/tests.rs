@@ -1,5 +1,6 @@
 //! Tests of packs.
 
+mod broken;
 mod discuzq;
 mod problems;
 mod qingzhenyun;

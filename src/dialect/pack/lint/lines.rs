@@ -78,10 +78,12 @@ fn fields(lint: &Lint<'_>, message: &Message<'_>, line: &Line, value: &ValueLine
             Side::Always => format!("`{}` is never read: these members are only written", line.name),
             _ => format!("reading {} can't set `{}`", message.name(), field.name()),
         };
-        let hint = if side.writes(field) {
-            "add `only = \"write\"`: the field is known when this is written".to_owned()
-        } else {
-            elsewhere(message, field)
+        let hint = match (side.writes(field), namesake(message, field)) {
+            (true, None) => "add `only = \"write\"`: the field is known when this is written".to_owned(),
+            (true, Some(meant)) => {
+                format!("did you mean `{}`? If not, add `only = \"write\"`: it is known then", meant.name())
+            }
+            (false, _) => elsewhere(message, field),
         };
         return lint.error(line.offset, text, hint);
     }
@@ -103,13 +105,16 @@ fn written(lint: &Lint<'_>, message: &Message<'_>, line: &Line, field: Field) {
 
 /// Where the field belongs, or the field of this message that was probably meant.
 fn elsewhere(message: &Message<'_>, field: Field) -> String {
-    let bare = field.name().rsplit('.').next().unwrap_or_default();
-    let takes = |of: &&Field| message.side.reads(**of);
-    let namesake = |of: &&Field| of.name().rsplit('.').next() == Some(bare);
-    match Field::ALL.iter().filter(takes).find(namesake) {
+    match namesake(message, field) {
         Some(meant) => format!("it belongs to {}; did you mean `{}`?", belongs(field), meant.name()),
         None => format!("it belongs to {}", belongs(field)),
     }
+}
+
+/// The field of this message with the same last name: `phone` and `account.phone`.
+fn namesake(message: &Message<'_>, field: Field) -> Option<Field> {
+    let last = |field: Field| field.name().rsplit('.').next();
+    Field::ALL.iter().copied().find(|of| message.side.reads(*of) && last(*of) == last(field))
 }
 
 /// Where a member may stand depends on what the message has.

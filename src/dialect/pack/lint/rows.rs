@@ -65,8 +65,10 @@ fn places(plan: &Plan) -> impl Iterator<Item = Option<Operation>> {
     std::iter::once(None).chain(plan.operations.iter().map(|plan| Some(plan.operation)))
 }
 
-/// Each problem has a row for every operation and for none, whatever else is known of it.
+/// Each problem has a row for every operation and for none, whatever else is known of it. Those that
+/// are missing in the same places are told together.
 fn said(lint: &Lint<'_>) {
+    let mut missing: Vec<(Vec<Option<Operation>>, Vec<&str>)> = Vec::new();
     for code in ProblemCode::ALL {
         let problem = Problem::new(*code);
         let unsaid = |place: &Option<Operation>| {
@@ -74,16 +76,20 @@ fn said(lint: &Lint<'_>) {
             lint.plan.problems.writer(&problem, &situation).is_none()
         };
         let places: Vec<Option<Operation>> = places(lint.plan).filter(unsaid).collect();
-        let names: Vec<String> = places.iter().flatten().map(|of| format!("`{}`", of.name())).collect();
-        let message = match places.first() {
-            None => continue,
-            Some(None) => format!("no row writes `{}`", code.name()),
-            Some(Some(_)) => format!("no row writes `{}` in answers of {}", code.name(), names.join(", ")),
+        match missing.iter_mut().find(|(of, _)| *of == places) {
+            _ if places.is_empty() => {}
+            Some((_, codes)) => codes.push(code.name()),
+            None => missing.push((places, vec![code.name()])),
+        }
+    }
+    for (places, codes) in missing {
+        let operations: Vec<&str> = places.iter().flatten().map(|of| of.name()).collect();
+        let place = match places.first() {
+            Some(None) => String::new(),
+            _ => format!(" in answers of `{}`", operations.join("`, `")),
         };
-        let hint = format!(
-            "add a row with `problem = \"{}\"` and no condition, or one with `problem = \"*\"` at the end",
-            code.name()
-        );
+        let message = format!("no row writes `{}`{place}", codes.join("`, `"));
+        let hint = "add rows for them without conditions, or one with `problem = \"*\"` at the end";
         lint.error(lint.plan.problems.offset, message, hint);
     }
 }

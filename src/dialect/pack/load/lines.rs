@@ -109,8 +109,12 @@ pub(super) fn line<'a>(
     }
     node.table(&format!("the member `{name}`"), |table| {
         let quoted = read_numbers(table, context);
-        let what = what(table, quoted, context);
-        let mut line = bare(what?);
+        let Some(what) = what(table, quoted, context) else {
+            // That is told; its other keys are not unknown for it.
+            table.entries();
+            return None;
+        };
+        let mut line = bare(what);
         line.required = table.read("required", Node::boolean).unwrap_or(false);
         line.list = table.read("list", Node::boolean).unwrap_or(false);
         let aliases = table.read("aliases", |node| node.list(Node::text)).unwrap_or_default();
@@ -155,7 +159,6 @@ fn what<'a>(table: &mut Table<'a>, quoted: Option<bool>, context: &Context<'a>) 
             message,
             "a member is one thing only: take one of them out",
         );
-        table.ignore(&["field", "constant", "object", "default", "template", "extensions", "drop"]);
         return None;
     }
     match there.first().copied() {

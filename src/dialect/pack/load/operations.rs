@@ -84,7 +84,7 @@ fn read_operation<'a>(
         node.list(|item| item.table("a case", |table| read_case(table, &common, around, place_route)))
     });
     let cases = cases.unwrap_or_else(|| vec![common.case(Vec::new(), common.sets.clone(), Vec::new())]);
-    if cases.iter().all(|case| case.routes.is_empty()) {
+    if cases.iter().all(|case| case.routes.is_empty()) && !table.has("route") {
         table.error(
             "route",
             format!("no route leads to `{}`", operation.name()),

@@ -78,6 +78,11 @@ pub(super) fn texts(node: Node<'_>, languages: &[Language], holes: &[&str]) -> O
     }
     node.table("texts", |table| {
         let mut texts = Vec::new();
+        // Without `languages` everything would be wrong; that is told already.
+        if languages.is_empty() {
+            table.entries();
+            return Texts(texts);
+        }
         for (tag, place, node) in table.entries() {
             let Some(language) = languages.iter().copied().find(|language| language.tag() == tag) else {
                 let hint = "name it in `languages` of [dialect], or take the text out";
@@ -273,7 +278,7 @@ pub(super) const WRITTEN_HOLES: &[&str] = &[
     "identifier",
 ];
 
-/// The holes of what a row reads: what is found in them, and `number` or `any` for what is not looked at.
+/// The holes of what a row reads: what is found in them, and `number`, `code` or `any` for what is not looked at.
 pub(super) const READ_HOLES: &[&str] = &[
     "field",
     "FIELD",
