@@ -17,7 +17,7 @@ use crate::config::reader::Reader;
 use crate::dialect::{Asked, Language, Reading};
 
 /// How everything is read here.
-const READING: Reading = Reading { default_country: Country::CHINA, json_depth: super::load::USUAL_DEPTH };
+const READING: Reading = Reading { default_country: Country::CHINA, json_depth: 64 };
 
 impl Pack {
     /// Proves that the pack keeps its word: that each codec reads what it writes, that each row of `[problems]` is

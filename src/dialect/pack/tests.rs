@@ -2,6 +2,7 @@
 
 mod broken;
 mod discuzq;
+mod document;
 mod problems;
 mod qingzhenyun;
 mod recorded;

@@ -21,8 +21,8 @@ pub(super) fn check(lint: &Lint<'_>) {
     }
     for plan in &lint.plan.operations {
         answers(lint, plan);
-        proof(lint, plan);
         for case in &plan.cases {
+            proof(lint, plan, case);
             asks(lint, plan, case);
         }
     }
@@ -77,7 +77,7 @@ fn needed(operation: Operation) -> &'static [&'static [Field]] {
 
 fn asks(lint: &Lint<'_>, plan: &OperationPlan, case: &Case) {
     let mut there = fields_read(&case.lines);
-    if plan.proof == Proof::Token {
+    if case.proof == Proof::Token {
         there.push(Field::Token);
     }
     for fields in needed(plan.operation) {
@@ -122,27 +122,27 @@ fn says_account(line: &Line) -> bool {
     }
 }
 
-fn proof(lint: &Lint<'_>, plan: &OperationPlan) {
+fn proof(lint: &Lint<'_>, plan: &OperationPlan, case: &Case) {
     let name = plan.operation.name();
-    match plan.proof {
+    match case.proof {
         Proof::None => {}
         Proof::Token => {
             let token = &lint.plan.token;
             if token.read.is_empty() || token.write.is_none() {
                 let message = format!("`{name}` needs a token, and nothing says where it stands");
                 let hint = "add [token] with `read = [\"header authorization bearer\"]` and `write = \"header authorization bearer\"`";
-                lint.error(plan.offset, message, hint);
+                lint.error(case.at.case, message, hint);
             }
         }
         Proof::Signature if !lint.plan.signs => {
             let message = format!("`{name}` is signed, and the dialect has no signature");
             lint.error(
-                plan.offset,
+                case.at.case,
                 message,
                 "add `signature = \"coolkit\"` to [dialect], or write another `proof`",
             );
         }
-        Proof::Signature => plan.cases.iter().for_each(|case| signed(lint, plan, case)),
+        Proof::Signature => signed(lint, plan, case),
     }
 }
 
