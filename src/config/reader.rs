@@ -97,7 +97,7 @@ impl<'a> Reader<'a> {
             self.error(
                 &place,
                 format!("not TOML: {}", error.message()),
-                "strings stand in \"quotes\", a key stands once in its table; see config/dragoman.toml",
+                "strings stand in \"quotes\", and a key stands once in its table",
             );
         }
         errors.is_empty().then_some(document)
@@ -127,7 +127,8 @@ impl<'a> Reader<'a> {
         self.findings.borrow_mut().push(Finding { file, line, column, message, hint, severity });
     }
 
-    fn position(&self, offset: usize) -> (usize, usize) {
+    /// Line and column of a byte, both from 1.
+    pub fn position(&self, offset: usize) -> (usize, usize) {
         let before = self.text.get(..offset).unwrap_or(self.text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         let line = before.matches('\n').count() + 1;

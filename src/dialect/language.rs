@@ -20,6 +20,14 @@ impl Language {
         list.split(',').find_map(|tag| Self::of_tag(tag.trim()))
     }
 
+    /// Its tag, as packs write it.
+    pub const fn tag(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::Chinese => "zh-CN",
+        }
+    }
+
     /// The language of a BCP 47 tag, by its primary part.
     pub fn of_tag(tag: &str) -> Option<Self> {
         let primary = tag.split(['-', ';', '_']).next().unwrap_or_default();

@@ -12,6 +12,7 @@ mod message;
 mod multipart;
 mod plan;
 mod problems;
+mod prove;
 mod routes;
 mod run;
 mod source;
@@ -22,7 +23,7 @@ mod tests;
 mod wire_names;
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::account::Operation;
 use field::Field;
@@ -38,6 +39,9 @@ pub struct Pack {
     plan: Plan,
     sources: Vec<String>,
     examples: Vec<Example>,
+    /// What findings call the file, and its text: proofs come after loading, and tell of places too.
+    file: Box<str>,
+    text: Arc<str>,
 }
 
 /// A message of a pack's own, with what it means.
@@ -53,7 +57,17 @@ pub(crate) struct Example {
     pub status: Option<u16>,
     pub answer: Option<String>,
     /// Fields and their values.
-    pub means: Vec<(String, String)>,
+    pub means: Vec<Meaning>,
+    /// Whether it is a form that is only understood, and never written.
+    pub only_read: bool,
+    pub offset: usize,
+}
+
+/// A field, or `operation` or `problem`, and its value as text.
+#[derive(Debug, Clone)]
+pub(crate) struct Meaning {
+    pub name: String,
+    pub value: Box<str>,
     pub offset: usize,
 }
 
@@ -68,9 +82,19 @@ impl Pack {
         &self.sources
     }
 
+    /// What findings call its file.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// The text that it was read from.
+    pub fn text(&self) -> &Arc<str> {
+        &self.text
+    }
+
     /// Why the dialect has no form for an operation.
     pub fn lacks(&self, operation: Operation) -> Option<&str> {
-        self.plan.lacks.iter().find(|(of, _)| *of == operation).map(|(_, why)| why.as_ref())
+        self.plan.lacks.iter().find(|lack| lack.operation == operation).map(|lack| lack.why.as_ref())
     }
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::built_in::{self, BUILT_IN};
+use super::built_in;
 use super::{Dialect, Pack};
 use crate::config::{Finding, Severity};
 
@@ -18,12 +18,11 @@ pub struct Dialects {
     packs: Vec<Source>,
 }
 
-/// A pack and the text that it was read from, to read it again with other settings.
+/// A pack, and whether it is the operator's own: the built-in ones are proven in the project's tests.
 #[derive(Debug, Clone)]
 struct Source {
-    file: Arc<str>,
-    text: Arc<str>,
     pack: Arc<Pack>,
+    own: bool,
 }
 
 impl Default for Dialects {
@@ -35,12 +34,8 @@ impl Default for Dialects {
 impl Dialects {
     /// The built-in packs alone.
     pub fn built_in() -> Self {
-        let source = |((name, text), pack): (&(&str, &str), &Arc<Pack>)| Source {
-            file: format!("{name}.toml").into(),
-            text: (*text).into(),
-            pack: pack.clone(),
-        };
-        Self { packs: BUILT_IN.iter().zip(built_in::packs()).map(source).collect() }
+        let source = |pack: &Arc<Pack>| Source { pack: pack.clone(), own: false };
+        Self { packs: built_in::packs().iter().map(source).collect() }
     }
 
     /// The built-in packs, and every `*.toml` of a directory. A pack there with the name of a
@@ -66,7 +61,7 @@ impl Dialects {
                     continue;
                 }
             };
-            match Pack::load(&file, &text, &BTreeMap::new()) {
+            match proven(&file, &text, &BTreeMap::new()) {
                 Ok((pack, warnings)) => {
                     findings.extend(warnings);
                     let name = pack.name();
@@ -78,7 +73,7 @@ impl Dialects {
                             "give one of them another `name`, or remove it",
                         ));
                     }
-                    all.add(Source { file: file.into(), text: text.into(), pack: Arc::new(pack) });
+                    all.add(Source { pack: Arc::new(pack), own: true });
                 }
                 Err(errors) => findings.extend(errors),
             }
@@ -114,7 +109,8 @@ impl Dialects {
         if settings.is_empty() {
             return Ok(Some(source.pack.clone()));
         }
-        Pack::load(&source.file, &source.text, settings).map(|(pack, _)| Some(Arc::new(pack)))
+        let load = if source.own { proven } else { Pack::load };
+        load(source.pack.file(), source.pack.text(), settings).map(|(pack, _)| Some(Arc::new(pack)))
     }
 
     /// All of them, those that sign first.
@@ -122,6 +118,17 @@ impl Dialects {
         let packs = || self.packs.iter().map(|source| &source.pack);
         packs().filter(|pack| pack.signs()).chain(packs().filter(|pack| !pack.signs()))
     }
+}
+
+/// Loads a pack and proves that it keeps its word.
+fn proven(
+    file: &str,
+    text: &str,
+    settings: &BTreeMap<String, String>,
+) -> Result<(Pack, Vec<Finding>), Vec<Finding>> {
+    let (pack, warnings) = Pack::load(file, text, settings)?;
+    let findings = pack.prove();
+    if findings.is_empty() { Ok((pack, warnings)) } else { Err(findings) }
 }
 
 /// The packs of a directory, in the order of their names.

@@ -8,7 +8,7 @@ mod write;
 use super::literal::Literal;
 pub(super) use names::Names;
 pub(super) use parse::{NAMES, of_kind, parse};
-pub(super) use read::Reading;
+pub(super) use read::{Reading, is_md5_hex};
 pub use write::integer_of;
 pub(super) use write::{CantWrite, Writing};
 

@@ -189,6 +189,9 @@ fields! {
 }
 
 impl Field {
+    /// The purpose that the model has no name for: read, and never written.
+    pub const OTHER_PURPOSE: &'static str = "other";
+
     /// The field of a name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|field| field.name() == name)

@@ -13,9 +13,8 @@ use std::collections::BTreeMap;
 use http::header::HeaderValue;
 
 use super::message::{BodyForm, BodyRules, Place as WirePlace};
-use super::plan::{Plan, Requests, TokenPlace, TokenPlan};
+use super::plan::{Lack, Plan, Requests, TokenPlace, TokenPlan};
 use super::{Example, Pack};
-use crate::account::Operation;
 use crate::config::Finding;
 use crate::config::Severity;
 use crate::config::reader::{Node, Place, Reader, Table};
@@ -54,7 +53,11 @@ impl Pack {
             Table::walk(&reader, "the pack", document.get_ref(), Place::File, |table| read(table, settings))
         };
         let document = reader.parse();
-        let pack = document.as_ref().and_then(read);
+        let mut pack = document.as_ref().and_then(read);
+        if let Some(pack) = &mut pack {
+            pack.file = file.into();
+            pack.text = text.into();
+        }
         if let Some(pack) = &pack
             && !reader.has_errors()
         {
@@ -85,7 +88,11 @@ fn read<'a>(table: &mut Table<'a>, settings: &BTreeMap<String, String>) -> Optio
         .unwrap_or_else(|| settings::none(table, settings));
     let numbers_as_text = identity.as_ref().is_some_and(|identity| identity.numbers_as_text);
     let groups = table.read("groups", |node| node.table("[groups]", Groups::collect)).unwrap_or_default();
-    let identity = identity?;
+    let Some(identity) = identity else {
+        // What follows can't be read without it, and is not unknown for that.
+        table.entries();
+        return None;
+    };
     let context = Context {
         name: identity.name,
         chosen,
@@ -111,8 +118,11 @@ fn read<'a>(table: &mut Table<'a>, settings: &BTreeMap<String, String>) -> Optio
         table.need("problems", |node| node.table("[problems]", |table| problems::read(table, &context)));
     let examples =
         table.read("example", |node| node.list(|item| item.table("[[example]]", read_example).flatten()));
-    context.groups.note_unused(table.reader);
-    context.chosen.note_unused(table.reader);
+    // Where something can't be read, what it would have used is not known.
+    if !table.reader.has_errors() {
+        context.groups.note_unused(table.reader);
+        context.chosen.note_unused(table.reader);
+    }
     let (operations, mut routes) = operations?;
     guarded.into_iter().for_each(|route| routes.guard(route));
     let answers = answers?;
@@ -136,7 +146,13 @@ fn read<'a>(table: &mut Table<'a>, settings: &BTreeMap<String, String>) -> Optio
         problems: problems?,
         needs_randomness,
     };
-    Some(Pack { plan, sources: identity.sources, examples: examples.unwrap_or_default() })
+    Some(Pack {
+        plan,
+        sources: identity.sources,
+        examples: examples.unwrap_or_default(),
+        file: "".into(),
+        text: "".into(),
+    })
 }
 
 /// `[dialect]`
@@ -245,11 +261,12 @@ fn read_token(table: &mut Table<'_>) -> TokenPlan {
     }
 }
 
-fn read_lacks(table: &mut Table<'_>) -> Vec<(Operation, Box<str>)> {
+fn read_lacks(table: &mut Table<'_>) -> Vec<Lack> {
     let mut lacks = Vec::new();
     for (name, place, node) in table.entries() {
         let Some(operation) = values::operation(table.reader, &place, name) else { continue };
-        lacks.extend(node.text().map(|why| (operation, why.into())));
+        let lack = |why: &str| Lack { operation, why: why.into(), offset: place.offset() };
+        lacks.extend(node.text().map(lack));
     }
     lacks
 }
@@ -273,6 +290,7 @@ fn read_example(table: &mut Table<'_>) -> Option<Example> {
         means: table
             .read("means", |node| node.table("means", |table| values::meanings(table)))
             .unwrap_or_default(),
+        only_read: table.read("only", |node| node.choice(&[("read", true)])).unwrap_or(false),
         offset,
         name: name?.to_owned(),
     })

@@ -26,8 +26,7 @@ pub(super) struct Plan {
     pub answers: Answers,
     pub routes: Routes,
     pub operations: Vec<OperationPlan>,
-    /// Operations that the dialect has not, and why.
-    pub lacks: Vec<(Operation, Box<str>)>,
+    pub lacks: Vec<Lack>,
     pub token: TokenPlan,
     /// Whether callers sign with coolkit's `Sign`.
     pub signs: bool,
@@ -54,6 +53,15 @@ impl Plan {
             .or(asked.language)
             .unwrap_or_else(|| self.default_language())
     }
+}
+
+/// An operation that the dialect has not.
+#[derive(Debug)]
+pub(super) struct Lack {
+    pub operation: Operation,
+    pub why: Box<str>,
+    /// Where the pack's file has it.
+    pub offset: usize,
 }
 
 /// How requests look.
@@ -120,6 +128,8 @@ pub(super) struct OperationPlan {
     pub message: Texts,
     /// Whether requests have a body.
     pub has_body: bool,
+    /// Where the pack's file has its name.
+    pub offset: usize,
 }
 
 /// How a caller shows who it is.
@@ -150,6 +160,17 @@ pub(super) struct Case {
     pub exclusive: bool,
     /// Fields without which it can't be written.
     pub needs: Vec<Vec<Field>>,
+    /// Where the pack's file has it and its parts.
+    pub at: CasePlaces,
+}
+
+/// Where the pack's file has a case, or where it has what the case takes over from its operation.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct CasePlaces {
+    pub case: usize,
+    pub one_of: usize,
+    pub any_of: usize,
+    pub sets: usize,
 }
 
 /// A way to a case.
@@ -158,6 +179,8 @@ pub(super) struct CaseRoute {
     /// Its place within [`Routes`].
     pub route: usize,
     pub sets: Vec<(Field, Box<str>)>,
+    /// Where the pack's file has it.
+    pub offset: usize,
 }
 
 /// Where the token stands.

@@ -12,8 +12,10 @@ use crate::dialect::{Asked, Language};
 #[derive(Debug, Default)]
 pub(super) struct Problems {
     pub rows: Vec<Row>,
-    /// What people call a field, by its name in the model.
-    pub labels: Vec<(Box<str>, Texts)>,
+    /// What people call a field, by its name in the model, and where the pack's file says it.
+    pub labels: Vec<(Box<str>, Texts, usize)>,
+    /// Where the pack's file has them.
+    pub offset: usize,
 }
 
 /// One row.
@@ -77,7 +79,7 @@ pub(super) enum Reason {
 }
 
 impl Reason {
-    fn text(self) -> &'static str {
+    pub fn text(self) -> &'static str {
         match self {
             Self::Missing => Problem::MISSING,
             Self::Form => Problem::WRONG_FORM,
@@ -107,7 +109,12 @@ impl Row {
     }
 
     /// Whether the row reads this code and text, and what it finds in them.
-    fn hears<'t>(&self, told: &'t ProblemTarget, status: u16, call: &Call) -> Option<Vec<(&str, &'t str)>> {
+    pub fn hears<'t>(
+        &self,
+        told: &'t ProblemTarget,
+        status: u16,
+        call: &Call,
+    ) -> Option<Vec<(&str, &'t str)>> {
         let on = self.on.is_empty() || self.on.iter().any(|scope| scope.covers(call.operation, Some(call)));
         let status = self.status.is_none_or(|of| of == status || self.code.is_some());
         if !(self.reads && on && status) {
@@ -166,8 +173,8 @@ impl Problems {
     }
 
     fn label<'p>(&'p self, field: &'p str, names: WireNames<'p>, language: Language) -> Cow<'p, str> {
-        let named = self.labels.iter().find(|(of, _)| **of == *field);
-        match named.and_then(|(_, texts)| texts.of(language)).and_then(Template::fixed) {
+        let named = self.labels.iter().find(|(of, ..)| **of == *field);
+        match named.and_then(|(_, texts, _)| texts.of(language)).and_then(Template::fixed) {
             Some(label) => Cow::Borrowed(label),
             None => names.of(field),
         }

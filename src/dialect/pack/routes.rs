@@ -36,6 +36,8 @@ pub(super) struct Route {
     pub text: Box<str>,
     /// The operations that it leads to, in the pack's order; none where it is only guarded.
     pub operations: Vec<usize>,
+    /// Where the pack's file has it first.
+    pub offset: usize,
 }
 
 /// How a route is known.
@@ -156,7 +158,8 @@ impl KeyRule {
         found.map_or(Key::None, Key::Name)
     }
 
-    fn normalise(&self, name: &str, prefix: Option<&str>) -> Option<String> {
+    /// The one spelling of a route's name; `None` where it is empty, or has not the prefix that says that it is one.
+    pub fn normalise(&self, name: &str, prefix: Option<&str>) -> Option<String> {
         let name = if self.ignore_case { name.to_ascii_lowercase() } else { name.to_owned() };
         let segments: Vec<&str> = name.split('/').filter(|segment| !segment.is_empty()).collect();
         let mut name = segments.join("/");

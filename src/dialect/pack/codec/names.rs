@@ -10,6 +10,8 @@ pub(in crate::dialect::pack) struct Names {
     pub rows: Vec<(Literal, Box<str>)>,
     /// Name and wire value where writing differs: many names to one value.
     pub written: Vec<(Box<str>, Literal)>,
+    /// Names that have no form here, so that whoever asks for one is told so.
+    pub lacks: Vec<Box<str>>,
     /// What an unknown wire value is read as.
     pub read_else: Option<Box<str>>,
     /// What is written for a name without a row.

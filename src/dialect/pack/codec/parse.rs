@@ -53,7 +53,8 @@ pub(in crate::dialect::pack) fn parse(text: &str) -> Result<Codec, String> {
         ["md5"] => Ok(Codec::Md5),
         ["uuid5"] => Ok(Codec::Uuid5),
         ["token", "subject"] => Ok(Codec::TokenSubject),
-        _ => Err(crate::config::suggestion(text, NAMES)),
+        [first, ..] => Err(crate::config::suggestion(first, NAMES)),
+        [] => Err(crate::config::suggestion(text, NAMES)),
     }
 }
 

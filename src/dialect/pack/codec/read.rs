@@ -186,7 +186,7 @@ fn time(form: TimeForm, value: &Value<'_>, reading: Reading<'_>) -> Option<Momen
 }
 
 /// Whether a text looks like the MD5 that newer clients send in a password's place.
-pub(super) fn is_md5_hex(text: &str) -> bool {
+pub(in crate::dialect::pack) fn is_md5_hex(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 

@@ -47,7 +47,11 @@ impl Codec {
             }
             (Self::AsIs, Datum::Integer(integer)) => Ok(numeric(Number::Plain, *integer)),
             (Self::AsIs, datum) => Ok(Written::Text(as_text(datum))),
-            (Self::Integer { number, .. }, Datum::Integer(integer)) => Ok(numeric(*number, *integer)),
+            (Self::Integer { number, least, most }, Datum::Integer(integer)) => {
+                let fits = (*least..=*most).contains(integer);
+                fits.then(|| numeric(*number, *integer))
+                    .ok_or(CantWrite::Value("does not fit the other side"))
+            }
             (Self::Integer { number, .. }, Datum::Text(text)) => match text.parse::<i64>() {
                 Ok(integer) => Ok(numeric(*number, integer)),
                 // An id that is no number is still the account's id.
@@ -62,7 +66,9 @@ impl Codec {
             (Self::Email, Datum::Email(email)) => Ok(Written::Text(Cow::Borrowed(email.as_str()))),
             (Self::Time(form), Datum::Moment(moment)) => Ok(time(*form, *moment, writing)),
             (Self::Milliseconds(number), Datum::Integer(seconds)) => {
-                Ok(numeric(*number, seconds.saturating_mul(1000)))
+                let milliseconds =
+                    seconds.checked_mul(1000).ok_or(CantWrite::Value("does not fit the other side"))?;
+                Ok(numeric(*number, milliseconds))
             }
             (Self::Names(names), datum) => names.write(&datum.to_text()).ok_or(CantWrite::NoForm),
             (Self::Password(passwords), Datum::Text(text)) => {

@@ -109,8 +109,12 @@ pub(super) fn line<'a>(
     }
     node.table(&format!("the member `{name}`"), |table| {
         let quoted = read_numbers(table, context);
-        let what = what(table, quoted, context);
-        let mut line = bare(what?);
+        let Some(what) = what(table, quoted, context) else {
+            // That is told; its other keys are not unknown for it.
+            table.entries();
+            return None;
+        };
+        let mut line = bare(what);
         line.required = table.read("required", Node::boolean).unwrap_or(false);
         line.list = table.read("list", Node::boolean).unwrap_or(false);
         let aliases = table.read("aliases", |node| node.list(Node::text)).unwrap_or_default();
@@ -155,7 +159,6 @@ fn what<'a>(table: &mut Table<'a>, quoted: Option<bool>, context: &Context<'a>) 
             message,
             "a member is one thing only: take one of them out",
         );
-        table.ignore(&["field", "constant", "object", "default", "template", "extensions", "drop"]);
         return None;
     }
     match there.first().copied() {
@@ -235,6 +238,10 @@ fn read_names<'a>(
     if !table.has("values") {
         return None;
     }
+    if table.has("codec") {
+        let hint = "`values` is a codec of its own: take one of them out";
+        table.error("codec", "`codec` and `values` can't stand together", hint);
+    }
     let allowed = match field.map(Field::kind) {
         Some(Kind::Name(names)) => names,
         _ => &[],
@@ -261,36 +268,37 @@ fn read_names<'a>(
     });
     let written = table.read("written", |node| {
         node.table("written", |table| {
-            let entries = table.entries();
-            let wire = |node: Node<'a>| values::literal(node).map(|wire| literal(&wire.text));
-            entries.into_iter().filter_map(|(name, _, node)| Some((name.into(), wire(node)?))).collect()
+            let mut written = Vec::new();
+            for (of, place, node) in table.entries() {
+                if !allowed.is_empty() && !allowed.contains(&of) {
+                    let message = format!("`{}` is never {of:?}", field.map_or("", Field::name));
+                    table.reader.error(&place, message, suggestion(of, allowed));
+                }
+                written.extend(values::literal(node).map(|wire| (of.into(), literal(&wire.text))));
+            }
+            written
         })
     });
+    let lacks = table.read("lacks", |node| node.list(name)).unwrap_or_default();
     let read_else = table.read("else", name);
     let write_else = table.read("else_written", |node| values::chosen_literal(node, &context.chosen));
     let write_else = write_else.map(|wire| literal(&wire.text));
-    Some(Codec::Names(Names { rows: rows?, written: written.unwrap_or_default(), read_else, write_else }))
+    Some(Codec::Names(Names {
+        rows: rows?,
+        written: written.unwrap_or_default(),
+        lacks,
+        read_else,
+        write_else,
+    }))
 }
 
 /// `{guard.nonce}-{guard.time}`
 fn pieces(node: Node<'_>) -> Option<Vec<Piece>> {
-    let template = values::template(node, node.text()?)?;
-    let mut wrong = None;
-    let pieces = template.pieces(
-        |hole| match Field::from_name(hole) {
-            Some(field) => Piece::Field(field),
-            None => {
-                wrong = wrong.take().or(Some(hole.to_owned()));
-                Piece::Text("".into())
-            }
-        },
-        |text| Piece::Text(text.into()),
-    );
-    match wrong {
-        None => Some(pieces),
-        Some(hole) => {
-            let names: Vec<&str> = Field::ALL.iter().map(|field| field.name()).collect();
-            node.fail(format!("the model has no field `{hole}`"), suggestion(&hole, &names))
-        }
-    }
+    let names: Vec<&str> = Field::ALL.iter().map(|field| field.name()).collect();
+    let template = values::template(node, node.text()?, &names)?;
+    let hole = |hole: &str| match Field::from_name(hole) {
+        Some(field) => Piece::Field(field),
+        None => Piece::Text("".into()),
+    };
+    Some(template.pieces(hole, |text| Piece::Text(text.into())))
 }

@@ -12,7 +12,9 @@ use crate::dialect::pack::field::Field;
 use crate::dialect::pack::literal::Literal;
 use crate::dialect::pack::members::{Direction, Line, What};
 use crate::dialect::pack::message::Place;
-use crate::dialect::pack::plan::{Case, CaseRoute, Condition, OperationPlan, Proof, Subject, Test};
+use crate::dialect::pack::plan::{
+    Case, CasePlaces, CaseRoute, Condition, OperationPlan, Proof, Subject, Test,
+};
 use crate::dialect::pack::routes::Routes;
 
 /// What all operations are read with.
@@ -37,7 +39,9 @@ pub(super) fn read<'a>(
         let Some(operation) = values::operation(table.reader, &place, name) else { continue };
         let index = operations.len();
         let plan = node.table(&format!("[operations.{name}]"), |table| {
-            read_operation(table, operation, &around, &mut |route| routes.place(route, index))
+            read_operation(table, (operation, place.offset()), &around, &mut |route| {
+                routes.place(route, index)
+            })
         });
         operations.extend(plan.flatten());
     }
@@ -48,7 +52,7 @@ type Placing<'p> = &'p mut dyn FnMut(crate::dialect::pack::routes::Route) -> usi
 
 fn read_operation<'a>(
     table: &mut Table<'a>,
-    operation: Operation,
+    (operation, offset): (Operation, usize),
     around: &Around<'_, 'a>,
     place_route: Placing<'_>,
 ) -> Option<OperationPlan> {
@@ -69,12 +73,18 @@ fn read_operation<'a>(
         when: table.read("when", |node| node.table("when", super::answers::conditions)).unwrap_or_default(),
         sets: table.read("sets", values::sets).unwrap_or_default(),
         routes: own_routes,
+        at: CasePlaces {
+            case: offset,
+            one_of: table.place("one_of").offset(),
+            any_of: table.place("any_of").offset(),
+            sets: table.place("sets").offset(),
+        },
     };
     let cases = table.read("case", |node| {
         node.list(|item| item.table("a case", |table| read_case(table, &common, around, place_route)))
     });
     let cases = cases.unwrap_or_else(|| vec![common.case(Vec::new(), common.sets.clone(), Vec::new())]);
-    if cases.iter().all(|case| case.routes.is_empty()) {
+    if cases.iter().all(|case| case.routes.is_empty()) && !table.has("route") {
         table.error(
             "route",
             format!("no route leads to `{}`", operation.name()),
@@ -82,7 +92,8 @@ fn read_operation<'a>(
         );
     }
     let reply = read_reply(table, around);
-    let message = table.read("message", |node| values::texts(node, &context.languages)).unwrap_or_default();
+    let message =
+        table.read("message", |node| values::texts(node, &context.languages, &[])).unwrap_or_default();
     let usual_status = around.answers.map_or(200, |answers| answers.status);
     let status = table.read("status", values::status).unwrap_or(usual_status);
     let in_query = usual.as_ref().is_some_and(|usual| usual.first() == Some(&Place::Query));
@@ -97,6 +108,7 @@ fn read_operation<'a>(
         status,
         message,
         has_body,
+        offset,
     })
 }
 
@@ -120,6 +132,7 @@ struct Common {
     when: Vec<Condition>,
     sets: Vec<(Field, Box<str>)>,
     routes: Vec<CaseRoute>,
+    at: CasePlaces,
 }
 
 impl Common {
@@ -139,6 +152,7 @@ impl Common {
             one_of: self.one_of.clone(),
             any_of: self.any_of.clone(),
             exclusive: self.exclusive,
+            at: self.at,
         }
     }
 }
@@ -170,6 +184,14 @@ fn read_case<'a>(
         case.any_of = any_of;
     }
     case.exclusive = exclusive.unwrap_or(case.exclusive);
+    let own_place =
+        |key: &str, common: usize| if table.has(key) { table.place(key).offset() } else { common };
+    case.at = CasePlaces {
+        case: table.own_place().offset(),
+        one_of: own_place("one_of", common.at.one_of),
+        any_of: own_place("any_of", common.at.any_of),
+        sets: own_place("sets", common.at.sets),
+    };
     case
 }
 
@@ -190,7 +212,7 @@ fn read_routes<'a>(
         };
         let (node, text) = text?;
         let route = place_route(routes::parse(node, text, &around.methods)?);
-        Some(CaseRoute { route, sets })
+        Some(CaseRoute { route, sets, offset: node.place().offset() })
     };
     table
         .read("route", |node| match node.value().as_array() {

@@ -15,11 +15,17 @@ pub(super) fn read<'a>(table: &mut Table<'a>, context: &Context<'a>) -> Problems
             let entries = table.entries();
             entries
                 .into_iter()
-                .filter_map(|(name, _, node)| Some((name.into(), values::texts(node, &context.languages)?)))
+                .filter_map(|(name, place, node)| {
+                    Some((name.into(), values::texts(node, &context.languages, &[])?, place.offset()))
+                })
                 .collect()
         })
     });
-    Problems { rows: rows.unwrap_or_default(), labels: labels.unwrap_or_default() }
+    Problems {
+        rows: rows.unwrap_or_default(),
+        labels: labels.unwrap_or_default(),
+        offset: table.own_place().offset(),
+    }
 }
 
 fn read_row<'a>(table: &mut Table<'a>, context: &Context<'a>) -> Row {
@@ -38,9 +44,13 @@ fn read_row<'a>(table: &mut Table<'a>, context: &Context<'a>) -> Row {
         reason: table.read("reason", |node| {
             node.choice(&[("missing", Reason::Missing), ("form", Reason::Form), ("differs", Reason::Differs)])
         }),
-        code: table.read("code", code),
+        code: table.read("code", |node| {
+            code(node, if only == Some(true) { values::READ_HOLES } else { values::WRITTEN_HOLES })
+        }),
         status: table.read("status", values::status),
-        text: table.read("text", |node| values::texts(node, &context.languages)).unwrap_or_default(),
+        text: table
+            .read("text", |node| values::texts(node, &context.languages, values::WRITTEN_HOLES))
+            .unwrap_or_default(),
         matches: table.read("matches", patterns),
         reads: only != Some(false),
         writes: only != Some(true),
@@ -51,17 +61,17 @@ fn read_row<'a>(table: &mut Table<'a>, context: &Context<'a>) -> Row {
 }
 
 /// A number, or a text that may have holes.
-fn code(node: Node<'_>) -> Option<(Template, bool)> {
+fn code(node: Node<'_>, holes: &[&str]) -> Option<(Template, bool)> {
     if let Some(text) = node.value().as_str() {
-        return Some((values::template(node, text)?, true));
+        return Some((values::template(node, text, holes)?, true));
     }
     let number = values::integer(node)?;
-    Some((values::template(node, &number.to_string())?, false))
+    Some((values::template(node, &number.to_string(), &[])?, false))
 }
 
 /// What the text holds: one of these somewhere in it; an empty list is no text at all.
 fn patterns(node: Node<'_>) -> Option<Vec<Template>> {
-    values::one_or_more(node, |item| values::template(item, item.text()?))
+    values::one_or_more(node, |item| values::template(item, item.text()?, values::READ_HOLES))
 }
 
 /// `login`, `send_code/register`, `register/sms`.

@@ -78,6 +78,7 @@ pub(super) fn parse(node: Node<'_>, text: &str, methods: &[Method]) -> Option<Ro
             address: Address::Path(segments),
             text: text.into(),
             operations: Vec::new(),
+            offset: node.place().offset(),
         });
     }
     if methods.is_empty() || text.starts_with('/') {
@@ -88,6 +89,7 @@ pub(super) fn parse(node: Node<'_>, text: &str, methods: &[Method]) -> Option<Ro
         address: Address::Key(text.into()),
         text: text.into(),
         operations: Vec::new(),
+        offset: node.place().offset(),
     })
 }
 
