@@ -126,7 +126,7 @@ fn proof(lint: &Lint<'_>, plan: &OperationPlan, case: &Case) {
     let name = plan.operation.name();
     match case.proof {
         Proof::None => {}
-        Proof::Token => {
+        Proof::Token | Proof::TokenIfSent => {
             let token = &lint.plan.token;
             if token.read.is_empty() || token.write.is_none() {
                 let message = format!("`{name}` needs a token, and nothing says where it stands");
