@@ -49,8 +49,9 @@ impl Plan {
     /// adds by itself.
     pub fn language(&self, asked: &Asked<'_>) -> Language {
         let said = asked.call.and_then(|call| Language::of_tag(call.client.locale.as_deref()?));
-        said.filter(|language| self.languages.contains(language))
-            .or(asked.language)
+        said.into_iter()
+            .chain(asked.language)
+            .find(|language| self.languages.contains(language))
             .unwrap_or_else(|| self.default_language())
     }
 }

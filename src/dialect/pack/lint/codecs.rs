@@ -57,9 +57,7 @@ fn reads(codec: &Codec, field: Field, side: Side) -> bool {
         Codec::Time(_) => kind == Kind::Moment,
         Codec::Names(_) => text || matches!(kind, Kind::Name(_)),
         Codec::Password(_) => kind == Kind::Password,
-        Codec::Identity(identities, _) => {
-            field == Field::Identifier || (field == Field::Username && !identities.digits_are_phones)
-        }
+        Codec::Identity(..) => matches!(field, Field::Identifier | Field::Username),
         Codec::Masked { .. } | Codec::Md5 | Codec::Uuid5 | Codec::TokenSubject => false,
     }
 }

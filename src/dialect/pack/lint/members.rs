@@ -5,6 +5,7 @@ use super::messages::{Message, Side};
 use crate::dialect::pack::field::Field;
 use crate::dialect::pack::members::{Line, What};
 use crate::dialect::pack::message::Place;
+use crate::dialect::pack::plan::{Case, Subject};
 
 /// Within one object and place a name stands once, each way.
 pub(super) fn names_once(lint: &Lint<'_>, message: &Message<'_>, lines: &[Line], outermost: bool) {
@@ -35,7 +36,7 @@ fn names(line: &Line) -> impl Iterator<Item = &str> {
 }
 
 fn is_read(line: &Line) -> bool {
-    line.reads() && !matches!(line.what, What::Template(_))
+    line.reads() && !matches!(line.what, What::Template(_) | What::Constant { checked: false, .. })
 }
 
 fn is_written(line: &Line) -> bool {
@@ -56,22 +57,27 @@ pub(super) fn fields_once(lint: &Lint<'_>, message: &Message<'_>) {
     if message.side == Side::Always {
         return;
     }
-    let mut known: Vec<(Field, usize)> = Vec::new();
+    let mut known: Vec<Known<'_>> = Vec::new();
     if let Some(case) = message.case {
-        known.extend(case.sets.iter().map(|(field, _)| (*field, case.at.sets)));
+        known.extend(case.sets.iter().map(|(field, _)| (*field, tested(case, *field), case.at.sets)));
         for route in &case.routes {
-            known.extend(route.sets.iter().map(|(field, _)| (*field, route.offset)));
+            known.extend(route.sets.iter().map(|(field, _)| (*field, "", route.offset)));
         }
     }
     each_once(lint, message, message.lines, &mut known);
 }
 
-fn each_once(lint: &Lint<'_>, message: &Message<'_>, lines: &[Line], known: &mut Vec<(Field, usize)>) {
+/// What sets a field: its wire name, and where the pack's file has it.
+type Known<'p> = (Field, &'p str, usize);
+
+fn each_once<'p>(lint: &Lint<'_>, message: &Message<'_>, lines: &'p [Line], known: &mut Vec<Known<'p>>) {
     for line in lines.iter().filter(|line| line.reads()) {
         match &line.what {
             What::Value(value) if !value.agrees => {
                 let Some(field) = value.field() else { continue };
-                if let Some((_, offset)) = known.iter().find(|(of, _)| *of == field) {
+                // One member may stand in several places.
+                let taken = known.iter().find(|(of, name, _)| *of == field && **name != *line.name);
+                if let Some((.., offset)) = taken {
                     let text = format!("{} sets `{}` twice", message.name(), field.name());
                     let hint = format!(
                         "line {} sets it already: add `only = \"write\"` here, or make this name an alias there",
@@ -79,10 +85,27 @@ fn each_once(lint: &Lint<'_>, message: &Message<'_>, lines: &[Line], known: &mut
                     );
                     lint.error(line.offset, text, hint);
                 }
-                known.push((field, line.offset));
+                known.push((field, &line.name, line.offset));
             }
             What::Object(inner) => each_once(lint, message, inner, known),
             _ => {}
         }
     }
+}
+
+/// The member that tells the case apart and says the same field: what the case sets it has read already.
+fn tested(case: &Case, field: Field) -> &str {
+    let names = case.when.iter().filter_map(|condition| match &condition.subject {
+        Subject::Member { path, .. } => path.last().map(AsRef::as_ref),
+        Subject::HttpStatus => None,
+    });
+    names.into_iter().find(|name| reads(&case.lines, name, field)).unwrap_or_default()
+}
+
+fn reads(lines: &[Line], name: &str, field: Field) -> bool {
+    lines.iter().any(|line| match &line.what {
+        What::Value(value) => *line.name == *name && value.field() == Some(field),
+        What::Object(inner) => reads(inner, name, field),
+        _ => false,
+    })
 }

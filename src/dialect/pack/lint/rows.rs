@@ -134,7 +134,8 @@ fn written(lint: &Lint<'_>, index: usize, row: &Row, situations: &[Situation]) {
     }
 }
 
-/// A row that is read is the first for some answer.
+/// A row that is read is the first for some answer, or for its problem the first that is written: more than
+/// one row may say a problem in its circumstances.
 fn read(lint: &Lint<'_>, index: usize, row: &Row) {
     let rows = &lint.plan.problems;
     let answers = answers(row);
@@ -152,6 +153,10 @@ fn read(lint: &Lint<'_>, index: usize, row: &Row) {
         }
     }
     let Some(taker) = taker.and_then(|taker| rows.rows.get(taker)) else { return };
+    let same = |code| row.problems.as_ref().is_some_and(|codes| codes.contains(&code));
+    if row.writes && code_read(taker).is_some_and(same) {
+        return;
+    }
     let line = lint.line(taker.offset);
     let hint = match (row.writes, name_read(taker)) {
         (true, Some(name)) => format!(

@@ -292,6 +292,7 @@ pub(super) const READ_HOLES: &[&str] = &[
     "identifier",
     "number",
     "any",
+    "code",
 ];
 
 /// `{ purpose = "register" }`: fields and the names that they get.

@@ -304,9 +304,9 @@ impl Trial<'_, '_> {
     }
 }
 
-/// What the gateway puts in the caller's place.
+/// What the gateway says in the caller's place.
 fn is_of_caller(field: Field) -> bool {
-    matches!(field, Field::ClientAppId | Field::ClientDialect | Field::GuardNonce | Field::GuardTime)
+    field.name().starts_with("client.") || matches!(field, Field::GuardNonce | Field::GuardTime)
 }
 
 fn of_request(understood: &Understood, field: Field) -> Option<Cow<'_, str>> {

@@ -59,7 +59,12 @@ fn inverts(lint: &Lint<'_>, message: &Message<'_>, line: &Line, (value, beside):
             let Some(wire) = on_the_wire(lint, message, line, &written) else { continue };
             let code =
                 value.code_member.as_deref().and_then(|name| calling_code(beside, name, &datum, writing));
-            let reading = Reading { country, calling_code: code.as_deref(), known_phone: None, zone_minutes };
+            // Where the member beside it is not of the model, the call says which phone it is.
+            let known_phone = match &datum {
+                Datum::Phone(phone) if code.is_none() => Some(*phone),
+                _ => None,
+            };
+            let reading = Reading { country, calling_code: code.as_deref(), known_phone, zone_minutes };
             let read = value.codec.read(&wire, reading);
             let back = match &read {
                 Ok(given) if same(&value.codec, &datum, given, country) => continue,

@@ -17,8 +17,8 @@ pub(super) fn check(pack: &Pack, lint: &Lint<'_>) {
         for situation in &situations {
             let Some(call) = &situation.call else { continue };
             for problem in written_by(pack, index, row, situation) {
-                for language in [Language::English, Language::Chinese] {
-                    read.extend(reads_back(pack, lint, row, (call, &problem, language)));
+                for language in &pack.plan.languages {
+                    read.extend(reads_back(pack, lint, row, (call, &problem, *language)));
                 }
             }
         }
@@ -29,12 +29,28 @@ pub(super) fn check(pack: &Pack, lint: &Lint<'_>) {
     }
 }
 
-/// One problem of each code that this row writes in a situation.
+/// Problems of each code that this row writes in a situation: one, or one of each field where what is
+/// written names the field.
 fn written_by(pack: &Pack, index: usize, row: &Row, situation: &Situation) -> Vec<Problem> {
     let rows = &pack.plan.problems;
     let codes: &[ProblemCode] = row.problems.as_deref().unwrap_or(ProblemCode::ALL);
     let by_row = |problem: &Problem| rows.writer(problem, situation) == Some(index);
-    codes.iter().filter_map(|code| problems(row, *code).into_iter().find(by_row)).collect()
+    let mut all: Vec<Problem> =
+        codes.iter().filter_map(|code| problems(row, *code).into_iter().find(by_row)).collect();
+    if row.fields.is_empty() && names_fields(row) {
+        let labelled = rows.labels.iter().map(|(field, ..)| field);
+        let fields: BTreeSet<&Box<str>> =
+            labelled.chain(rows.rows.iter().flat_map(|row| &row.fields)).collect();
+        let of = |problem: Problem| fields.iter().map(move |field| problem.clone().field(field.to_string()));
+        all.extend(all.clone().into_iter().flat_map(of).filter(by_row).collect::<Vec<_>>());
+    }
+    all
+}
+
+/// Whether what the row writes says which field is wrong.
+fn names_fields(row: &Row) -> bool {
+    let templates = row.text.0.iter().map(|(_, text)| text).chain(row.code.iter().map(|(code, _)| code));
+    templates.flat_map(|template| template.holes()).any(|hole| matches!(hole, "field" | "FIELD" | "label"))
 }
 
 /// What an answer that the row writes is read as.

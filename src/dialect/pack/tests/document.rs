@@ -19,8 +19,10 @@ fn tutorial() -> String {
 
 #[test]
 fn the_tutorials_pack_loads_and_keeps_its_word() {
-    let (pack, findings) = Pack::load("notes.toml", &tutorial(), &Default::default())
-        .unwrap_or_else(|findings| panic!("{}", findings.iter().map(|one| format!("{one}\n")).collect::<String>()));
+    let (pack, findings) =
+        Pack::load("notes.toml", &tutorial(), &Default::default()).unwrap_or_else(|findings| {
+            panic!("{}", findings.iter().map(|one| format!("{one}\n")).collect::<String>())
+        });
     let findings: Vec<String> = findings.iter().chain(&pack.prove()).map(ToString::to_string).collect();
     assert!(findings.is_empty(), "{}", findings.join("\n"));
     assert!(!pack.left_to_star().is_empty());
@@ -47,17 +49,19 @@ fn code(cell: &str) -> &str {
     cell.strip_prefix('`').and_then(|cell| cell.strip_suffix('`')).unwrap_or_else(|| panic!("{cell}"))
 }
 
-const PLACE: Writing = Writing { country: Country::CHINA, password_form: PasswordForm::Plain, zone_minutes: 0 };
+const PLACE: Writing =
+    Writing { country: Country::CHINA, password_form: PasswordForm::Plain, zone_minutes: 0 };
 
 /// A value of the model as the codec takes it, written.
 fn written(codec: &Codec, model: &str) -> Option<String> {
-    let (phone, email, moment) =
-        (Phone::from_e164(model), Email::parse(model), Moment::from_rfc3339(model));
+    let (phone, email, moment) = (Phone::from_e164(model), Email::parse(model), Moment::from_rfc3339(model));
     let datum = match codec {
         Codec::Phone(_) | Codec::Masked { .. } => Datum::Phone(phone.as_ref().ok()?),
         Codec::Email => Datum::Email(email.as_ref().ok()?),
         Codec::Time(_) => Datum::Moment(moment?),
-        Codec::Integer { .. } | Codec::Milliseconds(_) | Codec::CallingCode(_) => Datum::Integer(model.parse().ok()?),
+        Codec::Integer { .. } | Codec::Milliseconds(_) | Codec::CallingCode(_) => {
+            Datum::Integer(model.parse().ok()?)
+        }
         Codec::Bool(_) => Datum::Bool(model == "true"),
         _ => Datum::text(model),
     };
@@ -76,7 +80,12 @@ fn written(codec: &Codec, model: &str) -> Option<String> {
 /// A value of the wire, read.
 fn read(codec: &Codec, wire: &str) -> Option<String> {
     let value = json::parse(wire.as_bytes(), 4).ok()?;
-    let reading = CodecReading { country: Country::CHINA, calling_code: Some("86"), known_phone: None, zone_minutes: 0 };
+    let reading = CodecReading {
+        country: Country::CHINA,
+        calling_code: Some("86"),
+        known_phone: None,
+        zone_minutes: 0,
+    };
     Some(match codec.read(&value, reading).ok()? {
         Given::Text(text) | Given::Password(text, _) => text.into_owned(),
         Given::Phone(phone) => phone.e164().to_owned(),
@@ -103,7 +112,10 @@ fn each_codec_does_what_the_table_says() {
         }
     }
     for name in super::super::codec::NAMES {
-        assert!(rows.iter().any(|row| row[0].trim_matches('`').starts_with(name)), "{name} is not in the table");
+        assert!(
+            rows.iter().any(|row| row[0].trim_matches('`').starts_with(name)),
+            "{name} is not in the table"
+        );
     }
 }
 
@@ -138,11 +150,12 @@ fn every_key_is_in_the_document() {
     ];
     for (there, instead) in within_lines {
         assert_eq!(GOOD.matches(there).count(), 1, "{there}");
-        let findings = Pack::load("parcel.toml", &GOOD.replacen(there, &instead, 1), &Default::default()).unwrap_err();
+        let findings =
+            Pack::load("parcel.toml", &GOOD.replacen(there, &instead, 1), &Default::default()).unwrap_err();
         let hint = &findings.iter().find(|finding| finding.message.contains(strange)).expect(there).hint;
         let keys = hint.strip_prefix("known here: ").unwrap_or_else(|| panic!("{hint}"));
         for key in keys.split(", ") {
-            assert!(DOCUMENT.contains(&format!("`{key}`")), "{key} of {there}");
+            assert!(DOCUMENT.contains(&format!("`{key}")), "{key} of {there}");
         }
     }
 }
