@@ -47,8 +47,8 @@ struct Level<'m, 'a> {
 impl<'m, 'a> Level<'m, 'a> {
     fn find(&self, line: &Line, usual: &[Place]) -> Option<Cow<'m, Value<'a>>> {
         let named = |name: &str| match self.message {
-            Some(message) => message.top(&line.place, name, usual),
-            None => self.object.value(name).map(Cow::Borrowed),
+            Some(message) if !is_of_body(&line.place, usual) => message.top(&line.place, name, usual),
+            _ => self.object.value(name).map(Cow::Borrowed),
         };
         named(&line.name).or_else(|| line.aliases.iter().find_map(|alias| named(alias)))
     }
@@ -76,6 +76,11 @@ fn read_level<T: Target>(
     }
     keep_unknown(lines, level, rules, target);
     Ok(())
+}
+
+/// Whether members of that place stand in the body and nowhere else, as most do.
+fn is_of_body(place: &Place, usual: &[Place]) -> bool {
+    matches!((place, usual), (Place::Body, _) | (Place::Usual, [Place::Body]))
 }
 
 /// The first item of a list; a value that is no list stands for itself. PHP writes a list with a gap

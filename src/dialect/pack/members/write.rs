@@ -126,6 +126,8 @@ impl<'w, S: Source> Writer<'w, S> {
 
     fn line(&mut self, line: &'w Line, path: &str, body: &mut BodyWriter<'_>) -> Result<(), Problem> {
         let written = match &line.what {
+            // Most lines have nothing to say in most messages.
+            What::Value(value) if self.is_silent(line, value) => return Ok(()),
             What::Value(value) => self.value(line, value, path)?,
             What::Constant { literal, .. } => Some(literal.written()),
             What::Extension { default } => {
@@ -148,6 +150,14 @@ impl<'w, S: Source> Writer<'w, S> {
             None if line.required && S::STRICT => Err(Problem::missing(line_name(line))),
             None => Ok(()),
         }
+    }
+
+    fn is_silent(&self, line: &Line, value: &ValueLine) -> bool {
+        line.absent.is_none()
+            && !(line.required && S::STRICT)
+            && !value.extension
+            && !matches!(value.codec, Codec::Identity(..))
+            && value.fields.iter().all(|field| self.source.get(*field).is_none())
     }
 
     fn put(&mut self, line: &Line, written: &Written<'_>, body: &mut BodyWriter<'_>) {
