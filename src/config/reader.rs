@@ -262,11 +262,6 @@ impl<'a> Node<'a> {
         Place::Span(self.value.span())
     }
 
-    /// The key that it stands at, or the list's.
-    pub fn key(self) -> &'a str {
-        self.key
-    }
-
     /// The value itself.
     pub fn value(self) -> &'a DeValue<'a> {
         self.value.get_ref()

@@ -54,7 +54,8 @@ impl Exchange<'_> {
         // A name that the gateway made up may be taken: then another one, once.
         for last in [false, true] {
             if invented {
-                register.username = Some(invented_name(prefix)?);
+                let name = invented_name(prefix);
+                register.username = Some(name.map_err(|problem| Told { problem, undone: false })?);
             }
             let told = self.ask(&register, record).await.map_err(|told| Told { undone: false, ..told });
             let taken = matches!(&told, Err(told) if told.problem.code == ProblemCode::AccountExists);
@@ -120,11 +121,9 @@ fn upstream_session(session: Session, now: crate::clock::Moment) -> UpstreamSess
     }
 }
 
-fn invented_name(prefix: &str) -> Result<String, Told> {
+fn invented_name(prefix: &str) -> Result<String, Problem> {
     let mut random = [0; 16];
-    if getrandom::fill(&mut random).is_err() {
-        return Err(Told { problem: ProblemCode::Internal.into(), undone: false });
-    }
+    getrandom::fill(&mut random).map_err(|_| ProblemCode::Internal)?;
     let digits: String = crate::sign::nonce(u128::from_le_bytes(random)).chars().take(NAME_DIGITS).collect();
     Ok(format!("{prefix}{digits}"))
 }

@@ -76,6 +76,7 @@ macro_rules! fields {
     ($($variant:ident $name:literal $kind:expr;)+) => {
         /// One field of the model, of what surrounds it, or of a problem's row.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[expect(clippy::enum_variant_names, reason = "some of the model's own names hold the word")]
         pub(super) enum Field {
             $($variant,)+
         }

@@ -27,7 +27,6 @@ const FORMAT: i64 = 1;
 
 /// What all parts of a pack are read with.
 struct Context<'a> {
-    name: &'static str,
     /// Settings of the pack, with the values that are chosen here.
     chosen: Chosen,
     groups: Groups<'a>,
@@ -94,7 +93,6 @@ fn read<'a>(table: &mut Table<'a>, settings: &BTreeMap<String, String>) -> Optio
         return None;
     };
     let context = Context {
-        name: identity.name,
         chosen,
         groups,
         numbers_as_text,

@@ -134,11 +134,6 @@ impl Texts {
         let exact = self.0.iter().find(|(of, _)| *of == language);
         exact.or(self.0.first()).map(|(_, template)| template)
     }
-
-    /// The texts without holes, in all languages, for reading them back.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 #[cfg(test)]

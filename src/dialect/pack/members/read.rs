@@ -70,7 +70,7 @@ fn read_level<T: Target>(
         let found = Some(if line.list { first_item(line, found) } else { found });
         let found = found.filter(|value| {
             let empty = matches!(value.as_ref(), Value::String(text) if text.is_empty());
-            !value.is_null() && !(rules.empty_is_absent && empty)
+            !(value.is_null() || rules.empty_is_absent && empty)
         });
         read_line(line, found.as_deref(), level, rules, target)?;
     }

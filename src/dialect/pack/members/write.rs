@@ -153,11 +153,9 @@ impl<'w, S: Source> Writer<'w, S> {
     }
 
     fn is_silent(&self, line: &Line, value: &ValueLine) -> bool {
-        line.absent.is_none()
-            && !(line.required && S::STRICT)
-            && !value.extension
-            && !matches!(value.codec, Codec::Identity(..))
-            && value.fields.iter().all(|field| self.source.get(*field).is_none())
+        let speaks = line.absent.is_some() || line.required || value.extension;
+        let asks_all = matches!(value.codec, Codec::Identity(..));
+        !speaks && !asks_all && value.fields.iter().all(|field| self.source.get(*field).is_none())
     }
 
     fn put(&mut self, line: &Line, written: &Written<'_>, body: &mut BodyWriter<'_>) {
