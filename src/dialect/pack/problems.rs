@@ -37,7 +37,7 @@ pub(super) struct Row {
     pub matches: Option<Vec<Template>>,
     pub reads: bool,
     pub writes: bool,
-    /// The field that it names where the problem names none.
+    /// The field that it is about where the problem, or the answer, names none.
     pub names: Option<Box<str>>,
     /// What else it may be read as, since many problems are one here.
     pub reads_as: Vec<ProblemCode>,
@@ -202,7 +202,8 @@ impl Problems {
         let wire = told.wire_field.as_deref().or(captured("field")).and_then(|wire| names.field(wire));
         let upper = captured("FIELD").and_then(|wire| names.field_of_upper(wire));
         let only = row.and_then(|row| row.fields.first().filter(|_| row.fields.len() == 1));
-        let field = told.field.as_deref().or(wire).or(upper).or(only.map(|field| &**field));
+        let named = only.or(row.and_then(|row| row.names.as_ref()).filter(|_| told.wire_field.is_none()));
+        let field = told.field.as_deref().or(wire).or(upper).or(named.map(|field| &**field));
         problem.field = field.map(|field| Cow::Owned(field.to_owned()));
         problem.reason = told.reason.clone().map(Cow::Owned);
         if let Some(reason) = row.and_then(|row| row.reason) {
