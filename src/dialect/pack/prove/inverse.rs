@@ -26,11 +26,11 @@ pub(super) fn check(lint: &Lint<'_>) {
 fn level(lint: &Lint<'_>, message: &Message<'_>, lines: &[Line], done: &mut Vec<(Side, usize)>) {
     for line in lines.iter().filter(|line| line.reads() && line.writes()) {
         match &line.what {
-            What::Value(value) if !value.agrees && value.codec.reads() => {
-                if !done.contains(&(message.side, line.offset)) {
-                    done.push((message.side, line.offset));
-                    inverts(lint, message, line, (value, lines));
-                }
+            What::Value(value)
+                if !value.agrees && value.codec.reads() && !done.contains(&(message.side, line.offset)) =>
+            {
+                done.push((message.side, line.offset));
+                inverts(lint, message, line, (value, lines));
             }
             What::Object(inner) => level(lint, message, inner, done),
             _ => {}
