@@ -42,6 +42,8 @@ pub struct Pack {
     /// What findings call the file, and its text: proofs come after loading, and tell of places too.
     file: Box<str>,
     text: Arc<str>,
+    /// Whether all settings are at their defaults, with which the examples were written.
+    usual: bool,
 }
 
 /// A message of a pack's own, with what it means.

@@ -56,6 +56,7 @@ impl Pack {
         if let Some(pack) = &mut pack {
             pack.file = file.into();
             pack.text = text.into();
+            pack.usual = settings.is_empty();
         }
         if let Some(pack) = &pack
             && !reader.has_errors()
@@ -150,6 +151,7 @@ fn read<'a>(table: &mut Table<'a>, settings: &BTreeMap<String, String>) -> Optio
         examples: examples.unwrap_or_default(),
         file: "".into(),
         text: "".into(),
+        usual: true,
     })
 }
 

@@ -107,15 +107,73 @@ fn answered(pack: &Pack, call: &Call, reply: &Reply) -> String {
     String::from_utf8(answer.into_body().to_vec()).unwrap()
 }
 
+/// No settings, and each value of each setting.
+fn all_settings(text: &str) -> Vec<std::collections::BTreeMap<String, String>> {
+    let pack: toml::Table = toml::from_str(text).unwrap();
+    let settings = pack.get("settings").and_then(toml::Value::as_table).cloned().unwrap_or_default();
+    let values = |values: &toml::Value| match values {
+        toml::Value::Table(table) => table.keys().cloned().collect(),
+        list => {
+            list.as_array().unwrap().iter().map(|one| one.as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        }
+    };
+    let each = settings.iter().flat_map(|(name, setting)| {
+        values(&setting["values"]).into_iter().map(move |value| [(name.clone(), value)].into())
+    });
+    std::iter::once(Default::default()).chain(each).collect()
+}
+
 #[test]
-fn every_built_in_pack_loads_and_keeps_its_word() {
+fn every_built_in_pack_loads_and_keeps_its_word_with_each_setting() {
     let mut all = Vec::new();
     for (name, text) in BUILT_IN {
-        match Pack::load(&format!("{name}.toml"), text, &Default::default()) {
-            Ok((pack, findings)) => all.extend(findings.into_iter().chain(pack.prove())),
-            Err(findings) => all.extend(findings),
+        for settings in all_settings(text) {
+            let findings = match Pack::load(&format!("{name}.toml"), text, &settings) {
+                Ok((pack, findings)) => findings.into_iter().chain(pack.prove()).collect(),
+                Err(findings) => findings,
+            };
+            all.extend(findings.iter().map(|finding| format!("{settings:?} {finding}")));
         }
     }
-    let all: Vec<String> = all.iter().map(ToString::to_string).collect();
     assert!(all.is_empty(), "{}", all.join("\n"));
+}
+
+#[test]
+fn a_pack_of_the_operators_own_is_proven_when_it_is_loaded() {
+    let directory = std::env::temp_dir().join(format!("dragoman-packs-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let good = include_str!("../../../tests/packs/good.toml");
+    std::fs::write(directory.join("parcel.toml"), good).unwrap();
+    let loaded = Dialects::load(Some(&directory)).map(|(dialects, _)| dialects.get("parcel").is_some());
+    let broken = good.replacen(
+        "means = { problem = \"credentials_invalid\" }",
+        "means = { problem = \"code_invalid\" }",
+        1,
+    );
+    std::fs::write(directory.join("parcel.toml"), broken).unwrap();
+    let refused = Dialects::load(Some(&directory)).unwrap_err();
+    std::fs::remove_dir_all(&directory).unwrap();
+    assert_eq!(loaded, Ok(true));
+    assert!(
+        refused[0].to_string().contains("parcel.toml:140:11: error: the example says `problem`"),
+        "{refused:?}"
+    );
+}
+
+/// A bound that no debug build on a busy machine should break: a release takes about a tenth of the time.
+#[test]
+fn loading_all_packs_takes_no_time() {
+    let started = std::time::Instant::now();
+    for (name, text) in BUILT_IN {
+        Pack::load(name, text, &Default::default()).unwrap();
+    }
+    let loading = started.elapsed();
+    println!("loading the built-in packs took {loading:?}");
+    for (name, text) in BUILT_IN {
+        let pack = Pack::load(name, text, &Default::default()).unwrap().0;
+        let started = std::time::Instant::now();
+        pack.prove();
+        println!("proving {name} took {:?}", started.elapsed());
+    }
+    assert!(loading < std::time::Duration::from_secs(2), "{loading:?}");
 }

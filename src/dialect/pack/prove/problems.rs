@@ -73,8 +73,7 @@ fn reads_back(
         Err(read) => read.code,
     };
     let allowed = if row.reads_as.is_empty() { code == problem.code } else { row.reads_as.contains(&code) };
-    // The row of `*` is for what has no name of its own here.
-    if !(allowed || row.problems.is_none() && row.reads_as.is_empty()) {
+    if !allowed {
         let mut names: Vec<&str> = row.reads_as.iter().map(|code| code.name()).collect();
         if names.is_empty() && row.problems.as_ref().is_some_and(|codes| codes.len() == 1) {
             names.push(problem.code.name());
