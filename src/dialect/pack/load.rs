@@ -149,6 +149,7 @@ fn read<'a>(table: &mut Table<'a>, settings: &BTreeMap<String, String>) -> Optio
     Some(Pack {
         plan,
         sources: identity.sources,
+        settings: context.chosen.described,
         examples: examples.unwrap_or_default(),
         file: "".into(),
         text: "".into(),
