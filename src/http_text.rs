@@ -42,7 +42,8 @@ pub fn parse(text: &[u8]) -> Result<Message, TextError> {
         let first = words.next().unwrap_or_default();
         if first.starts_with("HTTP/") {
             let status = words.next().and_then(|word| word.parse().ok()).and_then(valid_status);
-            let status = status.ok_or_else(|| fail("no status after the version, such as `HTTP/1.1 200 OK`"))?;
+            let status =
+                status.ok_or_else(|| fail("no status after the version, such as `HTTP/1.1 200 OK`"))?;
             let fields = lines.fields()?;
             // Such as `100 Continue`: the answer itself is yet to come.
             if status.is_informational() {
@@ -197,8 +198,7 @@ mod tests {
     #[test]
     fn both_line_ends_are_read_and_the_standards_are_written() {
         let text = "POST /v1/sessions?a=1 HTTP/1.1\nContent-Type: application/json\n\n{\"a\":1}\n";
-        let expected =
-            "POST /v1/sessions?a=1 HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 7\r\n\r\n{\"a\":1}";
+        let expected = "POST /v1/sessions?a=1 HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 7\r\n\r\n{\"a\":1}";
         for text in [text.to_owned(), text.replace('\n', "\r\n"), expected.to_owned()] {
             assert_eq!(String::from_utf8(request(&parsed_request(&text))).unwrap(), expected);
         }

@@ -183,7 +183,8 @@ impl Translation {
         let call = &understood.call;
         let asked = self.asked(Some(call.operation), Some(understood), None);
         let mut failed = None;
-        let told = self.upstream.read_answer(call, answer, self.reading()).map(|reply| fill_gaps(reply, call));
+        let told =
+            self.upstream.read_answer(call, answer, self.reading()).map(|reply| fill_gaps(reply, call));
         let told = told.map_err(|problem| match problem.code {
             ProblemCode::WrongRegion => RegionTable::new(&self.regions).tell(call, problem),
             _ => problem,
@@ -304,4 +305,3 @@ impl Translation {
         notes
     }
 }
-
