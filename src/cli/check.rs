@@ -1,4 +1,4 @@
-//! `dragoman check`: what is wrong with a config file, and what it opens.
+//! `dragoman check`: what is wrong with a config file and its packs, and what it opens.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::{Failure, settings};
 use crate::config::{App, Finding, Listener, Mode, Settings, Severity, Upstream};
+use crate::dialect::Dialects;
 
 const EXAMPLES: &str =
     "Every finding comes with its place and a hint. Exit code 1 means that `run` would refuse the file.
@@ -17,7 +18,7 @@ Examples:
   $ dragoman check -c dragoman.toml --verbose
   $ dragoman check -c new.toml --against dragoman.toml";
 
-/// Check a config file
+/// Check a config file and the packs of its `dialects_dir`
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Check {
@@ -35,7 +36,11 @@ pub struct Check {
 impl Check {
     pub fn execute(&self, out: &mut impl Write) -> Result<ExitCode, Failure> {
         match settings(self.config.as_deref()) {
-            Ok((settings, warnings)) => {
+            Ok((settings, mut warnings)) => {
+                match Dialects::load(settings.dialects_dir.as_deref()) {
+                    Ok((_, of_packs)) => warnings.extend(of_packs),
+                    Err(findings) => return refuse(out, &[warnings, findings].concat()),
+                }
                 write_findings(out, &warnings)?;
                 if self.verbose {
                     write_settings(out, &settings)?;
@@ -48,13 +53,15 @@ impl Check {
                 writeln!(out, "{}", verdict(&warnings))?;
                 Ok(ExitCode::SUCCESS)
             }
-            Err(findings) => {
-                write_findings(out, &findings)?;
-                writeln!(out, "{}", verdict(&findings))?;
-                Ok(ExitCode::FAILURE)
-            }
+            Err(findings) => refuse(out, &findings),
         }
     }
+}
+
+fn refuse(out: &mut impl Write, findings: &[Finding]) -> Result<ExitCode, Failure> {
+    write_findings(out, findings)?;
+    writeln!(out, "{}", verdict(findings))?;
+    Ok(ExitCode::FAILURE)
 }
 
 /// What a process that runs `running` makes of the settings; false when that file is refused itself.

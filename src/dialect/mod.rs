@@ -18,7 +18,7 @@ use crate::config::UpstreamApp;
 use crate::query;
 
 pub use crate::sign::Signed;
-pub use built_in::{BUILT_IN, CANONICAL};
+pub use built_in::CANONICAL;
 pub use language::Language;
 pub use pack::{Pack, Setting, Target, bare_call_form, call_form, integer_of, problem_form, reply_form};
 pub use set::{Dialects, PackSettings};

@@ -17,7 +17,8 @@ use http::{Request, Response};
 use super::*;
 use crate::account::{Call, Country, Phone, Problem, Reply};
 use crate::clock::Moment;
-use crate::dialect::{Asked, BUILT_IN, Dialect, Dialects, Reading, Sending, Understood};
+use crate::config;
+use crate::dialect::{Asked, Dialect, Dialects, Reading, Sending, Understood};
 
 const READING: Reading = Reading { default_country: Country::CHINA, json_depth: 64 };
 
@@ -110,7 +111,7 @@ fn answered(pack: &Pack, call: &Call, reply: &Reply) -> String {
 #[test]
 fn every_built_in_pack_loads_and_keeps_its_word() {
     let mut all = Vec::new();
-    for (name, text) in BUILT_IN {
+    for config::Dialect { name, pack: text, .. } in config::DIALECTS {
         match Pack::load(&format!("{name}.toml"), text, &Default::default()) {
             Ok((pack, findings)) => all.extend(findings.into_iter().chain(pack.prove())),
             Err(findings) => all.extend(findings),
