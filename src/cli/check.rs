@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::{Failure, settings};
 use crate::config::{App, Finding, Listener, Mode, Settings, Severity, Upstream};
-use crate::dialect::Dialects;
+use crate::dialect::{Dialect, Dialects};
 
 const EXAMPLES: &str =
     "Every finding comes with its place and a hint. Exit code 1 means that `run` would refuse the file.
@@ -28,7 +28,7 @@ pub struct Check {
     /// The config that runs now: also tell what a reload would change, and what needs a restart
     #[arg(long, value_name = "FILE")]
     against: Option<PathBuf>,
-    /// Also tell what is open to whom
+    /// Also tell what is open to whom, and which problems packs tell by their `*` row
     #[arg(short, long)]
     verbose: bool,
 }
@@ -37,13 +37,17 @@ impl Check {
     pub fn execute(&self, out: &mut impl Write) -> Result<ExitCode, Failure> {
         match settings(self.config.as_deref()) {
             Ok((settings, mut warnings)) => {
-                match Dialects::load(settings.dialects_dir.as_deref()) {
-                    Ok((_, of_packs)) => warnings.extend(of_packs),
+                let dialects = match packs(&settings) {
+                    Ok((dialects, of_packs)) => {
+                        warnings.extend(of_packs);
+                        dialects
+                    }
                     Err(findings) => return refuse(out, &[warnings, findings].concat()),
-                }
+                };
                 write_findings(out, &warnings)?;
                 if self.verbose {
                     write_settings(out, &settings)?;
+                    write_packs(out, &settings, &dialects)?;
                 }
                 if let Some(running) = &self.against
                     && !write_changes(out, running, &settings)?
@@ -56,6 +60,17 @@ impl Check {
             Err(findings) => refuse(out, &findings),
         }
     }
+}
+
+/// The packs of the settings, proven with the options that the settings choose.
+fn packs(settings: &Settings) -> Result<(Dialects, Vec<Finding>), Vec<Finding>> {
+    let (dialects, warnings) = Dialects::load(settings.dialects_dir.as_deref())?;
+    let of_listeners = settings.listeners.iter().flat_map(|listener| &listener.settings);
+    let of_upstream = settings.upstream.http().map(|http| (&http.dialect, &http.settings));
+    for (name, chosen) in of_listeners.chain(of_upstream) {
+        dialects.with_settings(name, chosen)?;
+    }
+    Ok((dialects, warnings))
 }
 
 fn refuse(out: &mut impl Write, findings: &[Finding]) -> Result<ExitCode, Failure> {
@@ -124,6 +139,22 @@ fn write_settings(out: &mut impl Write, settings: &Settings) -> Result<(), Failu
     }
     for app in &settings.apps {
         writeln!(out, "app {}: {}", app.id, policy(app))?;
+    }
+    Ok(())
+}
+
+/// Which problems a pack has no row of its own for.
+fn write_packs(out: &mut impl Write, settings: &Settings, dialects: &Dialects) -> Result<(), Failure> {
+    let offered = |name: &str| {
+        let of_upstream = settings.upstream.http().is_some_and(|http| http.dialect == name);
+        of_upstream || settings.listeners.iter().any(|listener| listener.dialects.iter().any(|of| of == name))
+    };
+    for pack in dialects.iter().filter(|pack| offered(pack.name())) {
+        let left = pack.left_to_star();
+        if !left.is_empty() {
+            let names: Vec<&str> = left.iter().map(|code| code.name()).collect();
+            writeln!(out, "{}: its `*` row tells {}", pack.name(), names.join(", "))?;
+        }
     }
     Ok(())
 }
