@@ -12,6 +12,7 @@ pub mod dialect;
 pub mod gateway;
 pub mod guard;
 mod hexadecimal;
+pub mod http_text;
 pub mod json;
 pub mod observe;
 pub mod problem_details;

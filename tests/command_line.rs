@@ -16,6 +16,12 @@ const GOOD: &str = "[[listener]]\naddress = \"127.0.0.1:8080\"\n\
 const BROKEN: &str =
     "[[listener]]\naddress = \"here\"\n[upstream]\nkind = \"embedded\"\n[limits]\nconections = 5\n";
 
+const LOGIN: &str = "POST /api/user/login HTTP/1.1\nContent-Type: application/json\n\n\
+    {\"appid\":\"my-app\",\"phoneNumber\":\"+8613800138001\",\"password\":\"a-fine-password\",\
+    \"ts\":1558004249,\"version\":8,\"nonce\":\"q3wz95p6\"}\n";
+const ANSWER: &str = "HTTP/1.1 201 Created\nContent-Type: application/json\n\n\
+    {\"account\":{\"id\":\"7\"},\"session\":{\"access_token\":\"t\"},\"region\":\"cn\"}\n";
+
 struct Ended {
     code: Option<i32>,
     stdout: String,
@@ -162,6 +168,34 @@ fn check_verbose_tells_what_is_open_and_no_secret() {
 }
 
 #[test]
+fn check_proves_the_packs_of_a_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    let pack = include_str!("../dialects/coolkit.toml");
+    let config = GOOD.replacen("[[listener]]", "dialects_dir = \"packs\"\n[[listener]]", 1);
+    fs::create_dir(directory.path().join("packs")).unwrap();
+    fs::write(directory.path().join("test.toml"), config).unwrap();
+    let check = |pack: &str| {
+        fs::write(directory.path().join("packs/mine.toml"), pack).unwrap();
+        let mut command = command(PROGRAM);
+        command.args(["check", "-c", "test.toml"]).current_dir(directory.path());
+        end(command.env("MY_APP_SECRET", "for-my-app"), b"")
+    };
+    assert_eq!(check(pack).code, Some(0), "{}", check(pack).stdout);
+    let unreadable = pack.replacen("codec = \"phone plus-optional\"", "codec = \"telephone\"", 1);
+    let untrue =
+        pack.replacen("phone = \"+8613123456789\", password", "phone = \"+8613123456788\", password", 1);
+    for broken in [unreadable, untrue] {
+        assert_ne!(broken, pack);
+        let ended = check(&broken);
+        assert_eq!(ended.code, Some(1), "{}", ended.stdout);
+        assert!(ended.stdout.starts_with("packs/mine.toml:"), "{}", ended.stdout);
+        assert!(
+            ended.stdout.contains(": error: ") && ended.stdout.ends_with("refused: 1 error, 0 warnings\n")
+        );
+    }
+}
+
+#[test]
 fn run_refuses_a_broken_file_on_stderr() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("test.toml");
@@ -282,7 +316,18 @@ fn completions_know_every_command() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let ended = dragoman(&["completions", shell]);
         assert_eq!(ended.code, Some(0));
-        for command in ["run", "check", "sign", "verify", "backend", "healthcheck", "version"] {
+        for command in [
+            "run",
+            "check",
+            "translate",
+            "test",
+            "dialects",
+            "sign",
+            "verify",
+            "backend",
+            "healthcheck",
+            "version",
+        ] {
             assert!(ended.stdout.contains(command), "{shell} does not know {command}");
         }
     }
@@ -292,7 +337,19 @@ fn completions_know_every_command() {
 fn the_manual_page_has_every_command_with_its_examples() {
     let page = dragoman(&["man"]).stdout;
     assert!(page.contains(".TH dragoman 1"), "{page}");
-    for command in ["RUN", "CHECK", "SIGN", "VERIFY", "BACKEND", "HEALTHCHECK", "VERSION", "COMPLETIONS"] {
+    for command in [
+        "RUN",
+        "CHECK",
+        "TRANSLATE",
+        "TEST",
+        "DIALECTS",
+        "SIGN",
+        "VERIFY",
+        "BACKEND",
+        "HEALTHCHECK",
+        "VERSION",
+        "COMPLETIONS",
+    ] {
         assert!(
             page.contains(&format!("DRAGOMAN\\-{command}")) || page.contains(&format!("DRAGOMAN-{command}")),
             "{command}"
@@ -323,10 +380,19 @@ fn the_examples_of_the_help_do_what_they_say() {
     for config in ["dragoman.toml", "new.toml"] {
         fs::write(directory.path().join(config), GOOD).unwrap();
     }
-    fs::write(directory.path().join("my-app.secret"), "keep-this-for-examples\n").unwrap();
+    let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+    write("my-app.secret", "keep-this-for-examples\n");
+    write("login.http", LOGIN);
+    write("answer.http", ANSWER);
+    for folder in ["golden", "packs"] {
+        fs::create_dir(directory.path().join(folder)).unwrap();
+    }
+    write("golden/login.json", include_str!("golden/coolkit/login.json"));
+    write("packs/coolkit.toml", include_str!("../dialects/coolkit.toml"));
     let programs = Path::new(PROGRAM).parent().unwrap().display().to_string();
     let path = format!("{programs}:{}", std::env::var("PATH").unwrap_or_default());
-    for name in ["check", "sign", "verify", "version", "completions", "man"] {
+    for name in ["check", "translate", "test", "dialects", "sign", "verify", "version", "completions", "man"]
+    {
         let examples = examples(name);
         assert!(!examples.is_empty(), "{name} has no examples");
         for example in examples {

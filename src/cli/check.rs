@@ -1,4 +1,4 @@
-//! `dragoman check`: what is wrong with a config file, and what it opens.
+//! `dragoman check`: what is wrong with a config file and its packs, and what it opens.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::{Failure, settings};
 use crate::config::{App, Finding, Listener, Mode, Settings, Severity, Upstream};
+use crate::dialect::{Dialect, Dialects};
 
 const EXAMPLES: &str =
     "Every finding comes with its place and a hint. Exit code 1 means that `run` would refuse the file.
@@ -17,7 +18,7 @@ Examples:
   $ dragoman check -c dragoman.toml --verbose
   $ dragoman check -c new.toml --against dragoman.toml";
 
-/// Check a config file
+/// Check a config file and the packs of its `dialects_dir`
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Check {
@@ -27,7 +28,7 @@ pub struct Check {
     /// The config that runs now: also tell what a reload would change, and what needs a restart
     #[arg(long, value_name = "FILE")]
     against: Option<PathBuf>,
-    /// Also tell what is open to whom
+    /// Also tell what is open to whom, and which problems packs tell by their `*` row
     #[arg(short, long)]
     verbose: bool,
 }
@@ -35,10 +36,18 @@ pub struct Check {
 impl Check {
     pub fn execute(&self, out: &mut impl Write) -> Result<ExitCode, Failure> {
         match settings(self.config.as_deref()) {
-            Ok((settings, warnings)) => {
+            Ok((settings, mut warnings)) => {
+                let dialects = match packs(&settings) {
+                    Ok((dialects, of_packs)) => {
+                        warnings.extend(of_packs);
+                        dialects
+                    }
+                    Err(findings) => return refuse(out, &[warnings, findings].concat()),
+                };
                 write_findings(out, &warnings)?;
                 if self.verbose {
                     write_settings(out, &settings)?;
+                    write_packs(out, &settings, &dialects)?;
                 }
                 if let Some(running) = &self.against
                     && !write_changes(out, running, &settings)?
@@ -48,13 +57,26 @@ impl Check {
                 writeln!(out, "{}", verdict(&warnings))?;
                 Ok(ExitCode::SUCCESS)
             }
-            Err(findings) => {
-                write_findings(out, &findings)?;
-                writeln!(out, "{}", verdict(&findings))?;
-                Ok(ExitCode::FAILURE)
-            }
+            Err(findings) => refuse(out, &findings),
         }
     }
+}
+
+/// The packs of the settings, proven with the options that the settings choose.
+fn packs(settings: &Settings) -> Result<(Dialects, Vec<Finding>), Vec<Finding>> {
+    let (dialects, warnings) = Dialects::load(settings.dialects_dir.as_deref())?;
+    let of_listeners = settings.listeners.iter().flat_map(|listener| &listener.settings);
+    let of_upstream = settings.upstream.http().map(|http| (&http.dialect, &http.settings));
+    for (name, chosen) in of_listeners.chain(of_upstream) {
+        dialects.with_settings(name, chosen)?;
+    }
+    Ok((dialects, warnings))
+}
+
+fn refuse(out: &mut impl Write, findings: &[Finding]) -> Result<ExitCode, Failure> {
+    write_findings(out, findings)?;
+    writeln!(out, "{}", verdict(findings))?;
+    Ok(ExitCode::FAILURE)
 }
 
 /// What a process that runs `running` makes of the settings; false when that file is refused itself.
@@ -117,6 +139,22 @@ fn write_settings(out: &mut impl Write, settings: &Settings) -> Result<(), Failu
     }
     for app in &settings.apps {
         writeln!(out, "app {}: {}", app.id, policy(app))?;
+    }
+    Ok(())
+}
+
+/// Which problems a pack has no row of its own for.
+fn write_packs(out: &mut impl Write, settings: &Settings, dialects: &Dialects) -> Result<(), Failure> {
+    let offered = |name: &str| {
+        let of_upstream = settings.upstream.http().is_some_and(|http| http.dialect == name);
+        of_upstream || settings.listeners.iter().any(|listener| listener.dialects.iter().any(|of| of == name))
+    };
+    for pack in dialects.iter().filter(|pack| offered(pack.name())) {
+        let left = pack.left_to_star();
+        if !left.is_empty() {
+            let names: Vec<&str> = left.iter().map(|code| code.name()).collect();
+            writeln!(out, "{}: its `*` row tells {}", pack.name(), names.join(", "))?;
+        }
     }
     Ok(())
 }

@@ -1,18 +1,24 @@
 //! The command line: one file a command. What a command says goes to stdout, why it failed to
 //! stderr. Exit codes: 0 good, 1 failed or "no", 2 wrong usage.
 
+mod asked_for;
 mod backend;
 mod banner;
 mod check;
 mod completions;
+mod dialects;
 mod failure;
+mod golden;
 mod healthcheck;
 mod man;
 mod message;
+mod packs;
 mod reload;
 mod run;
 mod serve;
 mod sign;
+mod test;
+mod translate;
 mod upstreams;
 mod verify;
 mod version;
@@ -57,6 +63,9 @@ pub struct Cli {
 enum Command {
     Run(run::Run),
     Check(check::Check),
+    Translate(translate::Translate),
+    Test(test::Test),
+    Dialects(dialects::Dialects),
     Sign(sign::Sign),
     Verify(verify::Verify),
     Backend(backend::Backend),
@@ -74,6 +83,9 @@ impl Cli {
         let done = match command {
             Command::Run(run) => run.execute(),
             Command::Check(check) => check.execute(out),
+            Command::Translate(translate) => translate.execute(out),
+            Command::Test(test) => test.execute(out),
+            Command::Dialects(dialects) => dialects.execute(out),
             Command::Sign(sign) => sign.execute(out),
             Command::Verify(verify) => verify.execute(out),
             Command::Backend(backend) => backend.execute(out),

@@ -10,15 +10,17 @@ pub struct Dialect {
     pub name: &'static str,
     /// Whether its calls are signed by an app.
     pub signs: bool,
+    /// The text of its pack.
+    pub pack: &'static str,
 }
 
-/// Every dialect that is built in.
+/// Every dialect that is built in. The order is that of claims on a shared path: who signs comes first.
 pub const DIALECTS: &[Dialect] = &[
-    Dialect { name: "coolkit", signs: true },
-    Dialect { name: "qingzhenyun", signs: false },
-    Dialect { name: "discuzq", signs: false },
-    Dialect { name: "shopxo", signs: false },
-    Dialect { name: "canonical", signs: false },
+    Dialect { name: "coolkit", signs: true, pack: include_str!("../../dialects/coolkit.toml") },
+    Dialect { name: "qingzhenyun", signs: false, pack: include_str!("../../dialects/qingzhenyun.toml") },
+    Dialect { name: "discuzq", signs: false, pack: include_str!("../../dialects/discuzq.toml") },
+    Dialect { name: "shopxo", signs: false, pack: include_str!("../../dialects/shopxo.toml") },
+    Dialect { name: "canonical", signs: false, pack: include_str!("../../dialects/canonical.toml") },
 ];
 
 /// A dialect that a config may name: built in, or the operator's own.
@@ -28,15 +30,14 @@ pub struct KnownDialect {
     pub name: String,
     /// Whether its calls are signed by an app.
     pub signs: bool,
+    /// The settings that it has, each with its values.
+    pub settings: Vec<(String, Vec<String>)>,
 }
 
-/// The built-in dialects, and those of a directory of packs. Of a pack only its name and
-/// signature are looked at; what is wrong with it otherwise is told when it is loaded.
+/// The built-in dialects, and those of a directory of packs. Of a pack only its name, its signature and its
+/// settings are looked at; what is wrong with it otherwise is told when it is loaded.
 pub(super) fn known(directory: Option<&Path>) -> Vec<KnownDialect> {
-    let mut known: Vec<KnownDialect> = DIALECTS
-        .iter()
-        .map(|dialect| KnownDialect { name: dialect.name.to_owned(), signs: dialect.signs })
-        .collect();
+    let mut known: Vec<KnownDialect> = DIALECTS.iter().filter_map(|dialect| read(dialect.pack)).collect();
     let entries = directory.and_then(|directory| fs::read_dir(directory).ok()).into_iter().flatten();
     let mut files: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     files.sort();
@@ -54,5 +55,21 @@ fn read(text: &str) -> Option<KnownDialect> {
     let table: toml::Table = text.parse().ok()?;
     let dialect = table.get("dialect")?.as_table()?;
     let signs = dialect.get("signature").and_then(toml::Value::as_str) == Some("coolkit");
-    Some(KnownDialect { name: dialect.get("name")?.as_str()?.to_owned(), signs })
+    let settings = table.get("settings").and_then(toml::Value::as_table).into_iter().flatten();
+    Some(KnownDialect {
+        name: dialect.get("name")?.as_str()?.to_owned(),
+        signs,
+        settings: settings.map(|(name, setting)| (name.clone(), values(setting))).collect(),
+    })
+}
+
+/// A setting's values: a list of names, or a table with what each stands for.
+fn values(setting: &toml::Value) -> Vec<String> {
+    match setting.get("values") {
+        Some(toml::Value::Array(names)) => {
+            names.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect()
+        }
+        Some(toml::Value::Table(names)) => names.keys().cloned().collect(),
+        _ => Vec::new(),
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::dialects::DIALECTS;
-use super::reader::{Located, Node, Table, suggestion};
+use super::reader::{Located, Node, Place, Table, suggestion};
 use super::value::bind_address;
 
 /// One address that clients connect to, and what they may speak there.
@@ -75,18 +75,41 @@ fn dialect_settings(table: &mut Table<'_>, offered: &[String]) -> DialectSetting
             let hint = "add it to this listener's `dialects`, or remove its settings";
             table.reader.error(&place, format!("{dialect:?} is not offered here"), hint);
         }
-        settings.insert(dialect.to_owned(), node.table("the settings", pack_settings).unwrap_or_default());
+        let chosen = node.table("the settings", |table| pack_settings(table, Some(dialect)));
+        settings.insert(dialect.to_owned(), chosen.unwrap_or_default());
     }
     settings
 }
 
-/// Names and values of one dialect's settings; whether its pack has them is told when it is loaded.
-pub(super) fn pack_settings(table: &mut Table<'_>) -> BTreeMap<String, String> {
-    let entries = table.entries();
-    entries
-        .into_iter()
-        .filter_map(|(name, _, node)| Some((name.to_owned(), node.text()?.to_owned())))
-        .collect()
+/// Names and values of one dialect's settings; where the dialect is known they must be its own.
+pub(super) fn pack_settings(table: &mut Table<'_>, dialect: Option<&str>) -> BTreeMap<String, String> {
+    let mut settings = BTreeMap::new();
+    for (name, place, node) in table.entries() {
+        let Some(value) = node.text() else { continue };
+        check_setting(dialect, name, &place, value, node);
+        settings.insert(name.to_owned(), value.to_owned());
+    }
+    settings
+}
+
+fn check_setting(dialect: Option<&str>, name: &str, place: &Place, value: &str, node: Node<'_>) {
+    let known = node.reader.dialects();
+    let Some(dialect) = known.iter().find(|known| Some(known.name.as_str()) == dialect) else { return };
+    let names: Vec<&str> = dialect.settings.iter().map(|(name, _)| name.as_str()).collect();
+    match dialect.settings.iter().find(|(known, _)| known == name) {
+        None => {
+            let hint =
+                if names.is_empty() { "it has no settings".to_owned() } else { suggestion(name, &names) };
+            let message = format!("the dialect {:?} has no setting `{name}`", dialect.name);
+            node.reader.error(place, message, hint);
+        }
+        Some((_, values)) if !values.iter().any(|known| known == value) => {
+            let values: Vec<&str> = values.iter().map(String::as_str).collect();
+            let message = format!("the setting `{name}` of {:?} has no value {value:?}", dialect.name);
+            node.reader.error(&node.place(), message, suggestion(value, &values));
+        }
+        Some(_) => {}
+    }
 }
 
 /// The name of a dialect that there is.

@@ -214,7 +214,9 @@ impl HttpUpstream {
             secret: table.read("secret", |node| node.table("secret", header_secret)).flatten(),
             app: table.read("app", |node| node.table("app", upstream_app)).flatten(),
             settings: table
-                .read("settings", |node| node.table("`settings`", pack_settings))
+                .read("settings", |node| {
+                    node.table("`settings`", |table| pack_settings(table, dialect.as_deref()))
+                })
                 .unwrap_or_default(),
             host: defaults.host,
             dialect: dialect?,

@@ -18,10 +18,10 @@ use crate::config::UpstreamApp;
 use crate::query;
 
 pub use crate::sign::Signed;
-pub use built_in::{BUILT_IN, CANONICAL};
+pub use built_in::CANONICAL;
 pub use language::Language;
-pub use pack::{Pack, Target, integer_of};
-pub use set::Dialects;
+pub use pack::{Pack, Setting, Target, bare_call_form, call_form, integer_of, problem_form, reply_form};
+pub use set::{Dialects, PackSettings};
 
 /// What a dialect says of a request whose head it sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 //! member stands and what it means; loading checks it for gaps and compiles it to a plan.
 //! docs/dialect-packs.md is the reference of the format.
 
+mod canonical_form;
 mod codec;
 mod field;
 mod lint;
@@ -30,6 +31,7 @@ use field::Field;
 use members::{Line, What};
 use plan::Plan;
 
+pub use canonical_form::{bare_call_form, call_form, problem_form, reply_form};
 pub use codec::integer_of;
 pub use routes::Target;
 
@@ -38,12 +40,26 @@ pub use routes::Target;
 pub struct Pack {
     plan: Plan,
     sources: Vec<String>,
+    settings: Vec<Setting>,
     examples: Vec<Example>,
     /// What findings call the file, and its text: proofs come after loading, and tell of places too.
     file: Box<str>,
     text: Arc<str>,
     /// Whether all settings are at their defaults, with which the examples were written.
     usual: bool,
+}
+
+/// An option of a dialect that a config may set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// Its name.
+    pub name: String,
+    /// The values that it takes.
+    pub values: Vec<String>,
+    /// The one that counts where the config says nothing.
+    pub default: String,
+    /// What it is for, for people.
+    pub about: String,
 }
 
 /// A message of a pack's own, with what it means.
@@ -92,6 +108,11 @@ impl Pack {
     /// The text that it was read from.
     pub fn text(&self) -> &Arc<str> {
         &self.text
+    }
+
+    /// The options that a config may set.
+    pub fn settings(&self) -> &[Setting] {
+        &self.settings
     }
 
     /// Why the dialect has no form for an operation.

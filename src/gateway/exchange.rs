@@ -169,13 +169,10 @@ impl Exchange<'_> {
     /// Encodes, sends, decodes: one try at the backend.
     pub(super) async fn ask(&self, call: &Call, record: &mut CallRecord) -> Result<Reply, Told> {
         let gateway = self.gateway;
-        if call.operation == Operation::SendCode && call.purpose.is_none() {
-            // The client's dialect has purposes that no other one has.
-            return Err(Told { problem: Problem::not_supported(call.operation), undone: true });
-        }
+        known_purpose(call).map_err(|problem| Told { problem, undone: true })?;
         let dialect = gateway.pack(gateway.upstream_dialect);
         record.upstream = Some(dialect.name());
-        let idempotency_key = self.idempotency_key(call);
+        let idempotency_key = idempotency_key(call, &self.head.headers, &self.arrival.request_id);
         let sending = self.sending(idempotency_key.as_deref());
         let request = dialect.write_call(call, &sending).map_err(|problem| Told { problem, undone: true })?;
         let sent = Instant::now();
@@ -216,22 +213,6 @@ impl Exchange<'_> {
             accept_language: self.head.headers.get(ACCEPT_LANGUAGE),
             traceparent: self.head.headers.get("traceparent"),
         }
-    }
-
-    /// The same for the same signed request, so that a backend knows a repeated one; else random.
-    fn idempotency_key(&self, call: &Call) -> Option<String> {
-        if !matches!(call.operation, Operation::Register | Operation::SendCode | Operation::ResetPassword) {
-            return None;
-        }
-        let Some(app) = &call.client.app_id else {
-            return Some(self.arrival.request_id.clone());
-        };
-        let mut hasher = Sha256::new();
-        hasher.update(app.as_bytes());
-        hasher.update([0]);
-        hasher.update(authorization(&self.head.headers));
-        let digest = hasher.finalize();
-        Some(digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect())
     }
 
     /// A client that can't do without a session gets one by a login with what it has just set.
@@ -285,6 +266,30 @@ pub(super) struct Told {
     pub(super) undone: bool,
 }
 
+/// The client's dialect may have purposes that no other one has.
+pub(super) fn known_purpose(call: &Call) -> Result<(), Problem> {
+    match (call.operation, call.purpose) {
+        (Operation::SendCode, None) => Err(Problem::not_supported(call.operation)),
+        _ => Ok(()),
+    }
+}
+
+/// The same for the same signed request, so that a backend knows a repeated one; else random.
+pub(super) fn idempotency_key(call: &Call, headers: &HeaderMap, request_id: &str) -> Option<String> {
+    if !matches!(call.operation, Operation::Register | Operation::SendCode | Operation::ResetPassword) {
+        return None;
+    }
+    let Some(app) = &call.client.app_id else {
+        return Some(request_id.to_owned());
+    };
+    let mut hasher = Sha256::new();
+    hasher.update(app.as_bytes());
+    hasher.update([0]);
+    hasher.update(authorization(headers));
+    let digest = hasher.finalize();
+    Some(digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+}
+
 fn authorization(headers: &HeaderMap) -> &[u8] {
     headers.get(AUTHORIZATION).map_or(&[], |value| value.as_bytes())
 }
@@ -303,7 +308,7 @@ fn problem_of(failure: Failure) -> Problem {
 }
 
 /// What the call said fills what the backend's account leaves open.
-fn fill_gaps(mut reply: Reply, call: &Call) -> Reply {
+pub(super) fn fill_gaps(mut reply: Reply, call: &Call) -> Reply {
     if !call.operation.opens_session() {
         return reply;
     }

@@ -9,6 +9,7 @@ mod roster;
 mod route;
 #[cfg(test)]
 mod tests;
+mod translation;
 mod trust;
 
 use std::collections::BTreeMap;
@@ -39,6 +40,7 @@ use regions::RegionTable;
 use roster::Roster;
 pub use route::Route;
 use route::Routes;
+pub use translation::{Refused, Side, TranslatedAnswer, TranslatedRequest, Translation};
 use trust::Trust;
 
 /// What the edge knows of a request besides its bytes.
@@ -228,11 +230,7 @@ impl Gateway {
         record.refusal = Some(refusal);
         let asked = self.asked(route.operation(), None);
         let mut response = self.tell(self.answering_dialect(arrival, route), &asked, problem, record);
-        if let Route::Refused { methods, .. } = route
-            && let Some(allow) = methods.allow()
-        {
-            response.headers_mut().insert(ALLOW, allow);
-        }
+        allow(&mut response, route);
         response
     }
 
@@ -296,15 +294,30 @@ impl Gateway {
         problem: &Problem,
         record: &mut CallRecord,
     ) -> Response<Bytes> {
-        let mut response = dialect.write_problem(asked, problem);
-        if let Some(seconds) = problem.retry_after {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
-        }
+        let response = bad_answer(dialect, asked, problem);
         record.dialect = Some(dialect.name());
         record.operation = asked.operation.or(record.operation);
         record.outcome = Outcome::Problem(problem.code);
         record.status = response.status().as_u16();
         response
+    }
+}
+
+/// A client's bad answer, with the time to wait.
+fn bad_answer(dialect: &Pack, asked: &Asked<'_>, problem: &Problem) -> Response<Bytes> {
+    let mut response = dialect.write_problem(asked, problem);
+    if let Some(seconds) = problem.retry_after {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+/// Says which methods a path takes, where that is what was wrong.
+fn allow(response: &mut Response<Bytes>, route: Route) {
+    if let Route::Refused { methods, .. } = route
+        && let Some(methods) = methods.allow()
+    {
+        response.headers_mut().insert(ALLOW, methods);
     }
 }
 

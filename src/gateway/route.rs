@@ -125,6 +125,13 @@ impl Routes {
         Ok(Self { dialects, listeners, upstream_dialect, pass_through, demo: settings.demo })
     }
 
+    /// The routes of one dialect where nothing else is spoken.
+    pub(super) fn alone(dialect: Arc<Pack>) -> Self {
+        let listeners = vec![ListenerRoutes { dialects: vec![0], default_dialect: 0 }];
+        let dialects = Arc::from([dialect]);
+        Self { dialects, listeners, upstream_dialect: 0, pass_through: Vec::new(), demo: false }
+    }
+
     pub(super) fn dialects(&self) -> &Arc<[Arc<Pack>]> {
         &self.dialects
     }

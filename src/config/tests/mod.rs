@@ -1,6 +1,7 @@
 //! Every kind of finding, with the position that it points to.
 
 mod changes;
+mod dialects;
 mod form;
 mod seal;
 mod sections;

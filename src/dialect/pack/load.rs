@@ -93,12 +93,7 @@ fn read<'a>(table: &mut Table<'a>, settings: &BTreeMap<String, String>) -> Optio
         table.entries();
         return None;
     };
-    let context = Context {
-        chosen,
-        groups,
-        numbers_as_text,
-        languages: identity.languages.clone(),
-    };
+    let context = Context { chosen, groups, numbers_as_text, languages: identity.languages.clone() };
     let requests = table
         .read("requests", |node| node.table("[requests]", |table| read_requests(table, &context)))
         .unwrap_or_else(usual_requests);
@@ -148,6 +143,7 @@ fn read<'a>(table: &mut Table<'a>, settings: &BTreeMap<String, String>) -> Optio
     Some(Pack {
         plan,
         sources: identity.sources,
+        settings: context.chosen.described,
         examples: examples.unwrap_or_default(),
         file: "".into(),
         text: "".into(),

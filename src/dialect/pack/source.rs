@@ -199,7 +199,7 @@ fn secret(secret: Option<&Secret>) -> Option<Datum<'_>> {
     secret.map(|secret| Datum::text(secret.expose()))
 }
 
-fn of_session(session: &Session, field: Field) -> Option<Datum<'_>> {
+pub(super) fn of_session(session: &Session, field: Field) -> Option<Datum<'_>> {
     let seconds =
         |seconds: Option<u64>| seconds.and_then(|seconds| seconds.try_into().ok()).map(Datum::Integer);
     match field {
@@ -211,7 +211,7 @@ fn of_session(session: &Session, field: Field) -> Option<Datum<'_>> {
     }
 }
 
-fn of_account(account: &Account, field: Field) -> Option<Datum<'_>> {
+pub(super) fn of_account(account: &Account, field: Field) -> Option<Datum<'_>> {
     match field {
         Field::AccountId => account.id.as_deref().map(Datum::text),
         Field::AccountUsername => account.username.as_deref().map(Datum::text),

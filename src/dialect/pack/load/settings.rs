@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::values;
 use crate::config::reader::{Place, Reader, Table};
 use crate::config::suggestion;
+use crate::dialect::pack::Setting;
 use crate::dialect::pack::literal::Literal;
 
 /// What is chosen: for each setting the value that stands for it in the pack.
@@ -14,6 +15,8 @@ pub(super) struct Chosen {
     values: BTreeMap<String, Literal>,
     places: BTreeMap<String, Place>,
     used: RefCell<BTreeSet<String>>,
+    /// All of them, for lists.
+    pub described: Vec<Setting>,
 }
 
 pub(super) fn read(table: &mut Table<'_>, wanted: &BTreeMap<String, String>) -> Chosen {
@@ -22,16 +25,22 @@ pub(super) fn read(table: &mut Table<'_>, wanted: &BTreeMap<String, String>) -> 
         let option = node.table("a setting", |table| {
             let allowed = table.need("values", values::choices).unwrap_or_default();
             let default = table.need("default", |node| Some((node.text()?.to_owned(), node.place())));
-            table.need("about", |node| node.text());
-            (allowed, default)
+            let about = table.need("about", |node| node.text()).unwrap_or_default();
+            (allowed, default, about)
         });
-        let Some((allowed, Some((default, default_place)))) = option else { continue };
+        let Some((allowed, Some((default, default_place)), about)) = option else { continue };
         let names: Vec<&str> = allowed.iter().map(|(name, _)| name.as_str()).collect();
         let pick = |name: &str| allowed.iter().find(|(of, _)| of == name).map(|(_, value)| value.clone());
         if pick(&default).is_none() {
             let message = format!("the default {default:?} is none of the setting's values");
             table.reader.error(&default_place, message, suggestion(&default, &names));
         }
+        chosen.described.push(Setting {
+            name: name.to_owned(),
+            values: allowed.iter().map(|(name, _)| name.clone()).collect(),
+            default: default.clone(),
+            about: about.to_owned(),
+        });
         let value = match wanted.get(name) {
             Some(wanted) => pick(wanted).or_else(|| {
                 let message = format!("the setting `{name}` of this dialect has no value {wanted:?}");

@@ -2,7 +2,8 @@
 
 use super::{READING, asked, pack};
 use crate::account::{Call, Operation, Phone, Problem, ProblemCode, Purpose};
-use crate::dialect::{Asked, BUILT_IN, Dialect, Pack};
+use crate::config;
+use crate::dialect::{Asked, Dialect, Pack};
 
 /// Calls of every operation of a dialect, a send for each purpose.
 fn calls(pack: &Pack) -> Vec<Call> {
@@ -38,7 +39,7 @@ fn problems(code: ProblemCode) -> Vec<Problem> {
 
 #[test]
 fn every_problem_reads_back_as_itself_or_as_its_row_says() {
-    for (name, _) in BUILT_IN {
+    for config::Dialect { name, .. } in config::DIALECTS {
         let pack = pack(name);
         for call in calls(&pack) {
             for problem in ProblemCode::ALL.iter().flat_map(|code| problems(*code)) {
@@ -59,7 +60,7 @@ fn every_problem_reads_back_as_itself_or_as_its_row_says() {
 
 #[test]
 fn every_problem_has_its_form_outside_of_operations_too() {
-    for (name, _) in BUILT_IN {
+    for config::Dialect { name, .. } in config::DIALECTS {
         let pack = pack(name);
         let call = Call::new(Operation::Login);
         for code in ProblemCode::ALL {

@@ -1,0 +1,307 @@
+//! One exchange without guards, backend and memory: what a client's request becomes at the backend, and the backend's
+//! answer at the client. For people who look at messages, and for golden files; every step is the live path's own.
+//!
+//! What the gateway alone knows stays out: tokens and challenges that it sealed are taken and given as they are.
+
+mod notes;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, Response, request};
+
+use super::exchange::{fill_gaps, idempotency_key, known_purpose};
+use super::regions::RegionTable;
+use super::route::Routes;
+use super::{Route, allow, bad_answer};
+use crate::account::{Call, Country, Operation, Problem, ProblemCode, Reply};
+use crate::clock::Moment;
+use crate::config::{Regions, UpstreamApp};
+use crate::dialect::{Asked, Dialect, Language, Pack, Proof, Reading, Sending, Understood};
+
+/// Two dialects, and what an exchange between them needs besides its messages.
+#[derive(Debug, Clone)]
+pub struct Translation {
+    /// What the client speaks.
+    pub client: Arc<Pack>,
+    /// What the backend speaks.
+    pub upstream: Arc<Pack>,
+    /// The app as which the gateway signs, where the backend's dialect signs.
+    pub app: Option<UpstreamApp>,
+    /// The time of the exchange.
+    pub now: Moment,
+    /// Random bits, for nonces and request ids.
+    pub random: u128,
+    /// The country of phones without a country code.
+    pub country: Country,
+    /// This gateway's region and the table of all.
+    pub regions: Regions,
+    /// How deep JSON may nest.
+    pub json_depth: usize,
+}
+
+/// Who could not go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The client's message is no good call of its dialect.
+    Client,
+    /// The other dialect can't say it, or its answer can't be understood.
+    Upstream,
+    /// Nobody failed: the gateway answers such calls itself.
+    Gateway,
+}
+
+/// What a client gets when its request does not reach the backend.
+#[derive(Debug, Clone)]
+pub struct Refused {
+    /// Who is the cause.
+    pub side: Side,
+    /// Good where the gateway answers itself.
+    pub told: Result<Reply, Problem>,
+    /// What the client is answered.
+    pub answer: Response<Bytes>,
+}
+
+/// A client's request on its way to the backend.
+#[derive(Debug, Clone)]
+pub struct TranslatedRequest {
+    /// The call, where the request could be read.
+    pub understood: Option<Understood>,
+    /// The backend's request, or why there is none.
+    pub outcome: Result<Request<Bytes>, Box<Refused>>,
+    /// What got lost on the way, or what the gateway does besides, in sentences for people.
+    pub notes: Vec<String>,
+}
+
+/// A backend's answer on its way to the client.
+#[derive(Debug, Clone)]
+pub struct TranslatedAnswer {
+    /// What the backend said.
+    pub told: Result<Reply, Problem>,
+    /// What the client is answered.
+    pub answer: Response<Bytes>,
+    /// Why the client's answer is not what the backend said: it can't be understood, or not be said.
+    pub failed: Option<Problem>,
+    /// What got lost on the way, or what the gateway does besides, in sentences for people.
+    pub notes: Vec<String>,
+}
+
+impl Translation {
+    /// Between two dialects, with the settings of a gateway that nobody configured.
+    pub fn new(client: Arc<Pack>, upstream: Arc<Pack>, now: Moment) -> Self {
+        let (country, regions) = (Country::CHINA, Regions::default());
+        let json_depth = crate::config::Limits::default().json_depth;
+        Self { client, upstream, app: None, now, random: 0, country, regions, json_depth }
+    }
+
+    /// Makes of a client's request what the backend is sent.
+    pub fn request(&self, request: Request<Bytes>) -> TranslatedRequest {
+        let (head, body) = request.into_parts();
+        let understood = match self.read(&head, &body) {
+            Ok(understood) => understood,
+            Err(refused) => {
+                return TranslatedRequest { understood: None, outcome: Err(refused), notes: Vec::new() };
+            }
+        };
+        let mut notes = self.besides(&understood.call);
+        let outcome = self.forwarded(&head, &understood);
+        if let Ok(request) = &outcome {
+            notes.extend(notes::lost_in_request(self, &understood.call, request));
+        }
+        TranslatedRequest { understood: Some(understood), outcome, notes }
+    }
+
+    /// Reads a client's request.
+    ///
+    /// # Errors
+    /// What the client is answered instead.
+    pub fn read(&self, head: &request::Parts, body: &Bytes) -> Result<Understood, Box<Refused>> {
+        let route = Routes::alone(self.client.clone()).route(0, head);
+        let language = Language::preferred(&head.headers);
+        let refuse = |operation, problem: Problem| {
+            let asked = self.asked(operation, None, language);
+            let mut answer = bad_answer(&self.client, &asked, &problem);
+            allow(&mut answer, route);
+            Err(Box::new(Refused { side: Side::Client, told: Err(problem), answer }))
+        };
+        let operation = match route {
+            Route::Account { operation, .. } => operation,
+            Route::Refused { code, .. } => return refuse(None, code.into()),
+            Route::PassThrough => return refuse(None, ProblemCode::NotFound.into()),
+        };
+        let mut understood = match self.client.read_call(operation, head, body, self.reading()) {
+            Ok(understood) => understood,
+            Err(problem) => return refuse(Some(operation), problem),
+        };
+        let call = &mut understood.call;
+        call.client.dialect = self.client.name();
+        if let Proof::Signature(signed) = &understood.proof {
+            call.client.app_id = Some(signed.app_id.clone());
+        }
+        if call.operation == Operation::SendCode {
+            call.code_length = call.code_length.or(self.client.habits().code_length);
+        }
+        Ok(understood)
+    }
+
+    fn forwarded(
+        &self,
+        head: &request::Parts,
+        understood: &Understood,
+    ) -> Result<Request<Bytes>, Box<Refused>> {
+        let call = &understood.call;
+        let language = Language::preferred(&head.headers);
+        let asked = self.asked(Some(call.operation), Some(understood), language);
+        let refuse = |problem: Problem| {
+            let answer = bad_answer(&self.client, &asked, &problem);
+            Box::new(Refused { side: Side::Upstream, told: Err(problem), answer })
+        };
+        if call.operation == Operation::Region {
+            let reply = RegionTable::new(&self.regions).answer(call);
+            let answer = self.client.write_reply(&asked, &reply).map_err(refuse)?;
+            return Err(Box::new(Refused { side: Side::Gateway, told: Ok(reply), answer }));
+        }
+        known_purpose(call).map_err(refuse)?;
+        let request_id = format!("{:032x}", self.random);
+        let idempotency_key = idempotency_key(call, &head.headers, &request_id);
+        let sending = Sending {
+            now: self.now,
+            default_country: self.country,
+            app: self.app.as_ref(),
+            random: self.random,
+            request_id: &request_id,
+            idempotency_key: idempotency_key.as_deref(),
+            client_address: None,
+            accept_language: head.headers.get(http::header::ACCEPT_LANGUAGE),
+            traceparent: head.headers.get("traceparent"),
+        };
+        self.upstream.write_call(call, &sending).map_err(refuse)
+    }
+
+    /// Makes of the backend's answer to a call what its client is answered.
+    pub fn answer(&self, understood: &Understood, answer: &Response<Bytes>) -> TranslatedAnswer {
+        let call = &understood.call;
+        let asked = self.asked(Some(call.operation), Some(understood), None);
+        let mut failed = None;
+        let told =
+            self.upstream.read_answer(call, answer, self.reading()).map(|reply| fill_gaps(reply, call));
+        let told = told.map_err(|problem| match problem.code {
+            ProblemCode::WrongRegion => RegionTable::new(&self.regions).tell(call, problem),
+            _ => problem,
+        });
+        if let Err(problem) = &told
+            && problem.code == ProblemCode::UpstreamUnintelligible
+        {
+            failed = Some(problem.clone());
+        }
+        let response = match &told {
+            Ok(reply) => self.client.write_reply(&asked, reply).unwrap_or_else(|problem| {
+                let answer = bad_answer(&self.client, &asked, &problem);
+                failed = Some(problem);
+                answer
+            }),
+            Err(problem) => bad_answer(&self.client, &asked, problem),
+        };
+        let mut notes = self.beside_answer(call, &told);
+        if failed.is_none() {
+            notes.extend(notes::lost_in_answer(self, call, &told, &response));
+        }
+        TranslatedAnswer { told, answer: response, failed, notes }
+    }
+
+    /// A call of which only the operation is known.
+    pub fn unasked(&self, mut call: Call) -> Understood {
+        call.client.dialect = self.client.name();
+        Understood { call, proof: Proof::None }
+    }
+
+    fn reading(&self) -> Reading {
+        Reading { default_country: self.country, json_depth: self.json_depth }
+    }
+
+    fn asked<'a>(
+        &'a self,
+        operation: Option<Operation>,
+        understood: Option<&'a Understood>,
+        language: Option<Language>,
+    ) -> Asked<'a> {
+        let signed = understood.and_then(|understood| match &understood.proof {
+            Proof::Signature(signed) => Some(signed),
+            Proof::Token | Proof::None => None,
+        });
+        Asked {
+            operation,
+            call: understood.map(|understood| &understood.call),
+            signed,
+            language,
+            country: self.country,
+            now: self.now,
+            region: &self.regions.own,
+        }
+    }
+
+    fn same(&self) -> bool {
+        self.client.name() == self.upstream.name()
+    }
+
+    /// What the gateway does to a call besides translating it.
+    fn besides(&self, call: &Call) -> Vec<String> {
+        let (client, upstream) = (self.client.habits(), self.upstream.habits());
+        let by_phone = call.phone.is_some() && call.verification.is_some();
+        let foreign = !self.same();
+        let mut notes = Vec::new();
+        let mut note = |holds: bool, text: &str| notes.extend(holds.then(|| text.to_owned()));
+        note(
+            self.client.signs() && call.client.app_id.is_some(),
+            "the signature is not checked here; `dragoman verify` does that",
+        );
+        note(
+            foreign && client.gateway_tokens && call.token.is_some(),
+            "the token is one of the gateway's own: it sends the backend's token, which is sealed in it",
+        );
+        note(
+            foreign
+                && client.carries_challenge
+                && call.verification.as_ref().is_some_and(|proof| proof.challenge.is_some()),
+            "the challenge is one of the gateway's own: it sends the backend's challenge, which is sealed in it",
+        );
+        note(
+            foreign && upstream.carries_challenge && !client.carries_challenge && call.verification.is_some(),
+            "the gateway adds the challenge that the backend gave when the code was sent",
+        );
+        note(
+            foreign && call.bind_token.is_some(),
+            "the bind token is one of the gateway's own: it sends the backend's, which is sealed in it",
+        );
+        note(
+            call.operation == Operation::Register && by_phone && upstream.binds_after_code_login.is_some(),
+            "the backend registers by phone in two calls: a login by code first, then this one with its bind token",
+        );
+        notes
+    }
+
+    fn beside_answer(&self, call: &Call, told: &Result<Reply, Problem>) -> Vec<String> {
+        let client = self.client.habits();
+        let mut notes = Vec::new();
+        let foreign = !self.same();
+        match told {
+            Ok(reply) => {
+                if reply.session.is_none() && client.needs_session && call.operation.opens_session() {
+                    notes.push("the client needs a session: the gateway logs in now to get one".to_owned());
+                }
+                if foreign && reply.session.is_some() && client.gateway_tokens {
+                    notes.push("the gateway seals the session in a token of its own".to_owned());
+                }
+                if foreign && call.operation == Operation::SendCode && client.carries_challenge {
+                    notes.push("the gateway gives the client a sealed challenge of its own".to_owned());
+                }
+            }
+            Err(problem) => {
+                if foreign && problem.bind_token.is_some() {
+                    notes.push("the gateway seals the bind token in one of its own".to_owned());
+                }
+            }
+        }
+        notes
+    }
+}

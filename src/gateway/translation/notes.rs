@@ -1,0 +1,93 @@
+//! What a translation loses: what was written is read again by the dialect that it was written in, and both
+//! readings are compared.
+
+use bytes::Bytes;
+use http::{Request, Response};
+use serde_json::Value;
+
+use super::Translation;
+use crate::account::{Call, Problem, Reply};
+use crate::dialect::{Dialect, bare_call_form, problem_form, reply_form};
+
+/// Names that an account goes by: a dialect may say one as another.
+const IDENTITIES: [&str; 4] = ["identifier", "username", "phone", "email"];
+
+/// What of a call the backend's request does not say.
+pub(super) fn lost_in_request(
+    translation: &Translation,
+    call: &Call,
+    request: &Request<Bytes>,
+) -> Vec<String> {
+    let (head, body) = request.clone().into_parts();
+    let Ok(read) = translation.upstream.read_call(call.operation, &head, &body, translation.reading()) else {
+        return Vec::new();
+    };
+    let upstream = translation.upstream.name();
+    let [said, heard] = [bare_call_form(call), bare_call_form(&read.call)].map(|form| members(&form));
+    let names_somebody = heard.iter().any(|(name, _)| IDENTITIES.contains(&name.as_str()));
+    // Who calls is for the backend to know, not for it to say again.
+    let counts = |name: &str| {
+        !name.starts_with("client.") && !(names_somebody && IDENTITIES.contains(&name)) && name != "operation"
+    };
+    differences(&said, &heard, upstream).filter(|(name, _)| counts(name)).map(|(_, note)| note).collect()
+}
+
+/// What of an answer the client's answer does not say.
+pub(super) fn lost_in_answer(
+    translation: &Translation,
+    call: &Call,
+    told: &Result<Reply, Problem>,
+    answer: &Response<Bytes>,
+) -> Vec<String> {
+    let client = translation.client.name();
+    let read = translation.client.read_answer(call, answer, translation.reading());
+    let [said, heard] = match (told, &read) {
+        (Ok(said), Ok(heard)) => [reply_form(said), reply_form(heard)].map(|form| members(&form)),
+        (Err(said), Err(heard)) if said.code != heard.code => {
+            let (said, heard) = (said.code.name(), heard.code.name());
+            return vec![format!("{client} has no answer of its own for {said}: it reads as {heard}")];
+        }
+        (Err(said), Err(heard)) => [problem_form(said), problem_form(heard)].map(|form| members(&form)),
+        _ => return Vec::new(),
+    };
+    // The reason is a text for people.
+    let counts = |name: &str| name != "reason";
+    differences(&said, &heard, client).filter(|(name, _)| counts(name)).map(|(_, note)| note).collect()
+}
+
+type Members = Vec<(String, Value)>;
+
+fn differences<'a>(
+    said: &'a Members,
+    heard: &'a Members,
+    dialect: &'a str,
+) -> impl Iterator<Item = (&'a str, String)> {
+    said.iter().filter_map(move |(name, value)| {
+        let other = heard.iter().find(|(other, _)| other == name).map(|(_, value)| value);
+        match other {
+            None => Some((name.as_str(), format!("{dialect} has no place for {name}: it is dropped"))),
+            Some(other) if other != value => {
+                Some((name.as_str(), format!("{dialect} can't say {name} as it is: it is changed")))
+            }
+            Some(_) => None,
+        }
+    })
+}
+
+/// Every value of a form, by its dotted name.
+fn members(form: &Value) -> Members {
+    fn collect(prefix: &str, value: &Value, all: &mut Members) {
+        match value {
+            Value::Object(object) if prefix.is_empty() || !object.is_empty() => {
+                for (name, value) in object {
+                    let name = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+                    collect(&name, value, all);
+                }
+            }
+            _ => all.push((prefix.to_owned(), value.clone())),
+        }
+    }
+    let mut all = Members::new();
+    collect("", form, &mut all);
+    all
+}
