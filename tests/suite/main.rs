@@ -20,3 +20,4 @@ mod systemd;
 mod token_stores;
 mod tour;
 mod upstream_faults;
+mod window_stores;

@@ -88,7 +88,8 @@ impl RedisServer {
         &self.address
     }
 
-    fn client(&self) -> Client {
+    /// A client of it.
+    pub fn client(&self) -> Client {
         Client::open(self.address.replace("unix:", "unix://")).unwrap()
     }
 
