@@ -3,23 +3,22 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
 use dragoman::clock::Moment;
-use dragoman::config::{OnStoreError, Redis, Throttle, Topology};
+use dragoman::config::{Redis, Throttle, Topology};
 use dragoman::store::redis::RedisWindows;
 use dragoman::store::windows::memory::MemoryWindows;
 use dragoman::store::windows::{Denied, Reservation, Reserved, Rigour, Settlement, Window, WindowStore};
 
-use crate::replay_stores::{impatient, now, on_port, open, settings, single};
+use crate::replay_stores::{now, on_port, open, settings, single};
 use crate::support::redis::{RedisCluster, RedisServer};
 
 /// Seconds that reservations hold at least.
-const LEASE: i64 = 40;
+pub const LEASE: i64 = 40;
 
 /// A store whose time a test can move on.
-struct Bench {
-    store: Arc<dyn WindowStore>,
+pub struct Bench {
+    pub store: Arc<dyn WindowStore>,
     servers: Vec<RedisAt>,
     start: Moment,
     ahead: AtomicU64,
@@ -29,20 +28,20 @@ struct Bench {
 struct RedisAt(redis::Client);
 
 impl Bench {
-    fn new(store: Arc<dyn WindowStore>, servers: &[&RedisServer]) -> Self {
+    pub fn new(store: Arc<dyn WindowStore>, servers: &[&RedisServer]) -> Self {
         let servers = servers.iter().map(|server| RedisAt(server.client())).collect();
         Self { store, servers, start: now(), ahead: AtomicU64::new(0) }
     }
 
     /// The time: the clock's, and what a test has waited.
-    fn now(&self) -> Moment {
+    pub fn now(&self) -> Moment {
         let ahead = i64::try_from(self.ahead.load(Ordering::SeqCst)).unwrap();
         // A process's own memory knows no other time than what it is told.
         if self.servers.is_empty() { self.start.plus_seconds(ahead) } else { now().plus_seconds(ahead) }
     }
 
     /// Waits: Redis has no clock that could be turned, so all that it holds ends so much earlier.
-    fn wait(&self, seconds: u64) {
+    pub fn wait(&self, seconds: u64) {
         self.ahead.fetch_add(seconds, Ordering::SeqCst);
         for RedisAt(client) in &self.servers {
             let script = "
@@ -58,17 +57,17 @@ impl Bench {
         }
     }
 
-    async fn reserve(&self, owner: u128, windows: &[Window]) -> Result<Reserved, Denied> {
+    pub async fn reserve(&self, owner: u128, windows: &[Window]) -> Result<Reserved, Denied> {
         let reservation = Reservation { owner, windows, lease_seconds: LEASE };
         self.store.reserve(&reservation, self.now()).await
     }
 
-    async fn passes(&self, owner: u128, windows: &[Window]) -> bool {
+    pub async fn passes(&self, owner: u128, windows: &[Window]) -> bool {
         self.reserve(owner, windows).await.is_ok()
     }
 
     /// Which window refused and how long it has no room, in seconds.
-    async fn refusal(&self, owner: u128, windows: &[Window]) -> Option<(usize, i64)> {
+    pub async fn refusal(&self, owner: u128, windows: &[Window]) -> Option<(usize, i64)> {
         match self.reserve(owner, windows).await {
             Err(Denied::Window { index, until }) => {
                 Some((index, (until.millis() - self.now().millis() + 500).div_euclid(1000)))
@@ -77,7 +76,7 @@ impl Bench {
         }
     }
 
-    async fn release(&self, owner: u128, released: &[Window]) {
+    pub async fn release(&self, owner: u128, released: &[Window]) {
         let settlement = Settlement { owner, lease_seconds: LEASE, released, kept: &[], cleared: &[] };
         self.store.settle(&settlement).await;
     }
@@ -87,35 +86,35 @@ fn memory(bound: usize) -> Arc<dyn WindowStore> {
     Arc::new(MemoryWindows::new(bound))
 }
 
-async fn shared_with(redis: &Redis, throttle: &Throttle) -> Arc<dyn WindowStore> {
+pub async fn shared_with(redis: &Redis, throttle: &Throttle) -> Arc<dyn WindowStore> {
     Arc::new(RedisWindows::over(&Arc::new(open(redis).await.unwrap()), throttle, 3))
 }
 
-async fn shared(redis: &Redis) -> Arc<dyn WindowStore> {
+pub async fn shared(redis: &Redis) -> Arc<dyn WindowStore> {
     shared_with(redis, &Throttle::default()).await
 }
 
-fn cluster_settings(cluster: &RedisCluster) -> Redis {
+pub fn cluster_settings(cluster: &RedisCluster) -> Redis {
     settings(Topology::Cluster, cluster.nodes.iter().map(on_port).collect())
 }
 
 /// A subject that nothing else has.
-fn subject() -> u64 {
+pub fn subject() -> u64 {
     static COUNT: AtomicU64 = AtomicU64::new(1);
     COUNT.fetch_add(1, Ordering::Relaxed)
 }
 
-fn owner() -> u128 {
+pub fn owner() -> u128 {
     (1 << 100) + u128::from(subject())
 }
 
-fn of(subject: u64, counted: u64, limit: u32, seconds: i64) -> Window {
+pub fn of(subject: u64, counted: u64, limit: u32, seconds: i64) -> Window {
     let key = Window::key(subject, counted);
     Window { key, limit, seconds, rigour: Rigour::Refuses, common: false }
 }
 
 /// Of a subject of its own.
-fn window(limit: u32, seconds: i64) -> Window {
+pub fn window(limit: u32, seconds: i64) -> Window {
     of(subject(), 1, limit, seconds)
 }
 

@@ -78,7 +78,8 @@ impl Blocks {
 
     /// Returns a unit of an owner's block that was used for nothing, unless the block is gone.
     pub fn refund(&self, key: u128, owner: u128) {
-        if let Some(block) = self.lock().get_mut(&key).filter(|block| block.owner == owner && block.next > 2) {
+        if let Some(block) = self.lock().get_mut(&key).filter(|block| block.owner == owner && block.next > 2)
+        {
             block.next -= 1;
         }
     }

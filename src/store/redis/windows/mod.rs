@@ -234,7 +234,8 @@ impl Inner {
         if endings.is_empty() {
             return;
         }
-        let cluster = self.shared().session.borrow().as_ref().is_some_and(|session| session.link.is_cluster());
+        let cluster =
+            self.shared().session.borrow().as_ref().is_some_and(|session| session.link.is_cluster());
         let mut under_way = JoinSet::new();
         for group in together(endings, cluster) {
             let inner = Arc::clone(self);

@@ -61,7 +61,8 @@ impl Inner {
         let mut under_way = JoinSet::new();
         let mut told = true;
         loop {
-            while told && under_way.len() < AT_ONCE
+            while told
+                && under_way.len() < AT_ONCE
                 && let Some(batch) = batches.next()
             {
                 let (inner, session) = (Arc::clone(self), Arc::clone(session));
@@ -105,5 +106,8 @@ fn batches(all: Vec<Debt>, cluster: bool) -> Vec<Vec<Debt>> {
     for debt in all {
         subjects.entry(if cluster { subject(debt.0) } else { 0 }).or_default().push(debt);
     }
-    subjects.into_values().flat_map(|debts| debts.chunks(BATCH).map(<[Debt]>::to_vec).collect::<Vec<_>>()).collect()
+    subjects
+        .into_values()
+        .flat_map(|debts| debts.chunks(BATCH).map(<[Debt]>::to_vec).collect::<Vec<_>>())
+        .collect()
 }
