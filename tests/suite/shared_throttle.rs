@@ -360,7 +360,12 @@ fn nothing_that_redis_holds_of_the_throttle_tells_a_phone_a_code_or_a_token() {
         let bearer = format!("Authorization: Bearer {token}\r\n");
         let body = json!({"current_password": "a-fine-password", "new_password": "a-finer-password",
                           "password_form": "plain"});
-        ask(&gateways[0], &post("/v1/account/password", &bearer, &body));
+        let change = String::from_utf8(post("/v1/accounts/me/password", &bearer, &body)).unwrap();
+        ask(&gateways[0], change.replacen("POST", "PUT", 1).as_bytes());
+    }
+    let metrics = gateways[0].metrics_with("dragoman_requests_total{");
+    for operation in ["send_code", "reset_password", "change_password"] {
+        assert!(metrics.contains(&format!("operation=\"{operation}\"")), "{operation}: {metrics}");
     }
     assert!(redis.ask::<usize>("DBSIZE") > 5 * 4, "the throttle counts in Redis");
     let readings = readings(&redis.everything());
