@@ -136,7 +136,7 @@ impl Store {
                 if instances > 1 {
                     table.warning(
                         "instances",
-                        "each instance remembers alone: a signed call passes once on every one of them",
+                        "each instance remembers alone: a signed call passes once on every one of them, and each sends its own codes",
                         "share a memory with `kind = \"redis\"`",
                     );
                 }

@@ -14,6 +14,7 @@ mod redis_topologies;
 mod reload;
 mod replay_stores;
 mod restarts;
+mod shared_example;
 mod shared_replay;
 mod shared_throttle;
 mod signatures;

@@ -100,6 +100,22 @@ async fn an_attempt_costs_one_round_trip_before_and_one_after_it() {
     assert_eq!(scripts(&server) - before, 2);
 }
 
+#[tokio::test]
+async fn a_question_that_reaches_redis_twice_is_one_reservation() {
+    let server = RedisServer::start();
+    let bench = Bench::new(shared(&single(&server)).await, &[]);
+    for windows in [[window(2, 120), window(9, 120)], [budget(500), budget(500)]] {
+        let again = owner();
+        assert!(bench.passes(again, &windows).await);
+        assert!(bench.passes(again, &windows).await);
+    }
+    let two = [window(2, 120)];
+    let again = owner();
+    assert!(bench.passes(again, &two).await && bench.passes(again, &two).await);
+    assert!(bench.passes(owner(), &two).await, "it took one place");
+    assert!(bench.refusal(owner(), &two).await.is_some());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_budget_is_taken_in_blocks_and_three_instances_never_exceed_it() {
     let server = RedisServer::start();

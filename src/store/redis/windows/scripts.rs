@@ -10,11 +10,20 @@ use redis::Script;
 /// members from a number on are returned before. Tells how many members each window took, or which
 /// window has no room and for how long.
 ///
-/// Nothing is written before the first `ZADD`, which a full Redis refuses: all or nothing then too.
+/// A question that comes twice, as a cluster's client may send it while slots move, is answered as the
+/// first one was. Nothing is written before the first `ZADD`, which a full Redis refuses: all or nothing
+/// then too.
 const RESERVE: &str = "
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local live = string.format('(%.0f', now)
+local first = ARGV[1]
+if tonumber(ARGV[6]) > 1 then first = first .. string.char(1) end
+if redis.call('ZSCORE', KEYS[1], first) then
+  local made = {0}
+  for i = 1, #KEYS do made[i + 1] = 1 end
+  return made
+end
 local counts, full, longest = {}, 0, -1
 for i, key in ipairs(KEYS) do
   local at = 3 + (i - 1) * 6
