@@ -27,7 +27,7 @@ use crate::server::{
     self, Edge, Handler, Lifecycle, Load, NoRecords, Phase, Plain, RecordSink, Service, Stopped,
     problem_json, signals,
 };
-use crate::store::redis::{RedisStore, RedisTokens};
+use crate::store::redis::{RedisStore, RedisTokens, RedisWindows};
 use crate::store::{ReplayStore, Terms};
 
 const DATA_HINT: &str = "DRAGOMAN_DATA_DIR, or `data_dir` in the config, names the data directory: \
@@ -205,6 +205,7 @@ fn stores(
         Some(shared) => Ok(Stores {
             replay: Arc::clone(shared) as Arc<dyn ReplayStore>,
             tokens: Arc::new(RedisTokens::over(Arc::clone(shared)).map_err(no_start)?),
+            windows: Arc::new(RedisWindows::over(shared, &settings.throttle, settings.store.instances)),
         }),
         None => Stores::in_memory(settings, clock.now()).map_err(no_start),
     }

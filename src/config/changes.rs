@@ -105,7 +105,11 @@ impl Settings {
             pass_through: if same_kind { new.pass_through } else { self.pass_through.clone() },
             apps: new.apps,
             limits: new.limits,
-            throttle: Throttle { entries: self.throttle.entries, ..new.throttle },
+            throttle: Throttle {
+                entries: self.throttle.entries,
+                on_store_error: self.throttle.on_store_error,
+                ..new.throttle
+            },
             clients: self.clients.clone(),
             regions: if self.backend.is_some() { self.regions.clone() } else { new.regions },
             default_country: new.default_country,
@@ -213,9 +217,11 @@ fn compare_throttles(changes: &mut Changes, old: &Throttle, new: &Throttle) {
             attempts_per_address,
             slow_after,
             entries,
+            on_store_error,
         }
     );
     changes.only_at_start("throttle.entries");
+    changes.only_at_start("throttle.on_store_error");
     let lifted = |old: Option<u32>, new: Option<u32>| new.unwrap_or(u32::MAX) > old.unwrap_or(u32::MAX);
     let mut weaker = |key: &str, weakens| changes.weaker(format!("throttle.{key}"), weakens);
     weaker("destination_interval", new.destination_interval < old.destination_interval);

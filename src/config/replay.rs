@@ -36,6 +36,6 @@ impl Replay {
                 format!("choose at most {entries}, the value of `entries`"),
             );
         }
-        Self { entries, entries_per_app, on_store_error: OnStoreError::read(table) }
+        Self { entries, entries_per_app, on_store_error: OnStoreError::read(table).unwrap_or_default() }
     }
 }

@@ -136,7 +136,7 @@ impl Store {
                 if instances > 1 {
                     table.warning(
                         "instances",
-                        "each instance remembers alone: a signed call passes once on every one of them",
+                        "each instance remembers alone: a signed call passes once on every one of them, and each sends its own codes",
                         "share a memory with `kind = \"redis\"`",
                     );
                 }
@@ -304,20 +304,21 @@ fn host_and_port(text: &str) -> Option<(String, u16)> {
     usable.then(|| (bare.unwrap_or(host).to_owned(), port))
 }
 
-/// What the replay guard does while the shared store is away.
+/// What a guard does while the shared store is away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnStoreError {
     /// It refuses.
     #[default]
     Refuse,
-    /// It goes by its own memory: a signed call then passes once on every instance.
+    /// It goes by its own memory: a signed call then passes once on every instance, and each counts
+    /// sends and attempts by itself.
     Local,
 }
 
 impl OnStoreError {
-    /// Reads `on_store_error`.
-    pub(super) fn read(table: &mut Table<'_>) -> Self {
+    /// Reads `on_store_error`, whose default is each guard's own.
+    pub(super) fn read(table: &mut Table<'_>) -> Option<Self> {
         let choices = [("refuse", Self::Refuse), ("local", Self::Local)];
-        table.read("on_store_error", |node| node.choice(&choices)).unwrap_or_default()
+        table.read("on_store_error", |node| node.choice(&choices))
     }
 }

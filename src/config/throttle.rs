@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::OnStoreError;
 use super::reader::{Node, Table};
 use super::region::calling_code;
 use super::value::{duration_or_off, number, number_or_off};
@@ -42,6 +43,8 @@ pub struct Throttle {
     pub slow_after: Option<u32>,
     /// Events remembered in all; at the bound sends and attempts are refused.
     pub entries: usize,
+    /// What is done while a shared store is away.
+    pub on_store_error: OnStoreError,
 }
 
 impl Default for Throttle {
@@ -63,6 +66,7 @@ impl Default for Throttle {
             attempts_per_address: Some(100),
             slow_after: Some(20),
             entries: 1_000_000,
+            on_store_error: OnStoreError::Local,
         }
     }
 }
@@ -114,6 +118,7 @@ impl Throttle {
         throttle.budget_by_purpose = budgets.unwrap_or_default();
         let entries = table.read("entries", |node| number(node, 1_000..=100_000_000));
         throttle.entries = entries.unwrap_or(throttle.entries);
+        throttle.on_store_error = OnStoreError::read(table).unwrap_or(throttle.on_store_error);
         throttle.check(table);
         throttle
     }

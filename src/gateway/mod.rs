@@ -33,6 +33,7 @@ use crate::store::ReplayStore;
 use crate::store::memory::MemoryStore;
 use crate::store::tokens::TokenStore;
 use crate::store::tokens::memory::MemoryTokens;
+use crate::store::windows::WindowStore;
 use crate::store::windows::memory::MemoryWindows;
 use crate::upstream::Upstream;
 
@@ -84,6 +85,8 @@ pub struct Stores {
     pub replay: Arc<dyn ReplayStore>,
     /// Challenges between two calls, and tokens that were spent.
     pub tokens: Arc<dyn TokenStore>,
+    /// What the throttle counts.
+    pub windows: Arc<dyn WindowStore>,
 }
 
 impl Stores {
@@ -94,7 +97,11 @@ impl Stores {
     pub fn in_memory(settings: &Settings, now: Moment) -> Result<Self, BuildError> {
         let tokens =
             MemoryTokens::open(settings.throttle.entries, now).map_err(|_| FloorError::NoRandomness)?;
-        Ok(Self { replay: Arc::new(MemoryStore::new(settings.replay.entries)), tokens: Arc::new(tokens) })
+        Ok(Self {
+            replay: Arc::new(MemoryStore::new(settings.replay.entries)),
+            tokens: Arc::new(tokens),
+            windows: Arc::new(MemoryWindows::new(settings.throttle.entries)),
+        })
     }
 }
 
@@ -141,7 +148,7 @@ impl Gateway {
         let floor = Floor::open(settings.data_dir.as_deref())?;
         let replay =
             ReplayGuard::over(stores.replay, &settings.apps, &settings.replay, floor, clock.as_ref())?;
-        let throttle = throttle(settings, &clock)?;
+        let throttle = throttle(settings, stores.windows, &clock)?;
         let keys = Arc::new(SealKeys::load(&settings.seal.keys, settings.data_dir.as_deref())?);
         let trust = Trust { keys, tokens: stores.tokens };
         Self::build(settings, upstream, clock, Arc::new(replay), throttle, trust)
@@ -321,10 +328,16 @@ fn allow(response: &mut Response<Bytes>, route: Route) {
     }
 }
 
-/// A throttle with a memory of its own, under a key that nobody else has.
-fn throttle(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Throttle, FloorError> {
+/// A throttle under the key that the sharers of its store have; else under one that nobody else has.
+fn throttle(
+    settings: &Settings,
+    windows: Arc<dyn WindowStore>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Throttle, FloorError> {
     let mut key = [0; 16];
-    getrandom::fill(&mut key).map_err(|_| FloorError::NoRandomness)?;
-    let store = Arc::new(MemoryWindows::new(settings.throttle.entries));
-    Ok(Throttle::new(settings, store, key, clock.clone()))
+    match windows.shared_key() {
+        Some(shared) => key = shared,
+        None => getrandom::fill(&mut key).map_err(|_| FloorError::NoRandomness)?,
+    }
+    Ok(Throttle::new(settings, windows, key, clock.clone()))
 }

@@ -8,7 +8,9 @@ use serde_json::Value;
 
 use crate::support::coolkit::{App, call, login};
 use crate::support::gateway::House;
+use crate::support::redis::RedisServer;
 use crate::support::tools::{source, tool};
+use crate::support::upstream::{Fault, FaultyUpstream};
 
 fn promtool(arguments: &[&str]) {
     let output =
@@ -69,8 +71,9 @@ fn every_alert_has_a_unit_test_and_a_line_in_the_runbook() {
 
 #[test]
 fn rules_and_dashboard_speak_only_of_metrics_that_exist() {
-    let app = App::sample();
-    let gateway = House::embedded(&[&app]).start();
+    let (app, redis) = (App::sample(), RedisServer::start());
+    let backend = FaultyUpstream::start(Fault::Down);
+    let gateway = House::in_front_of(backend.address, &[&app]).sharing(redis.url()).start();
     call(gateway.http, &app, "/api/user/login", login("+8613800138711", "nobody-has-this"));
     let metrics = gateway.metrics_with("dragoman_requests_total{");
     let mut known = declared_names();

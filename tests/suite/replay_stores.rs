@@ -43,7 +43,7 @@ pub fn single(server: &RedisServer) -> Redis {
     settings(Topology::Single, vec![RedisAddress::Unix(path.into())])
 }
 
-fn impatient(server: &RedisServer) -> Redis {
+pub fn impatient(server: &RedisServer) -> Redis {
     Redis { timeout: Duration::from_millis(50), connect_timeout: Duration::from_secs(1), ..single(server) }
 }
 

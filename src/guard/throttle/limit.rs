@@ -86,6 +86,11 @@ impl Limit {
         )
     }
 
+    /// Whether it bounds all callers together.
+    pub(super) const fn is_of_all(self) -> bool {
+        matches!(self, Self::Budget | Self::BudgetShare | Self::PurposeBudget)
+    }
+
     /// What operators are told when it refuses.
     pub fn refusal(self) -> Refusal {
         let guard = if self.is_of_sends() { Guard::Throttle } else { Guard::Attempts };

@@ -19,7 +19,7 @@ use super::{Guard, Refusal};
 use crate::account::{Call, Country, Operation, Problem, ProblemCode};
 use crate::clock::{Clock, Moment};
 use crate::config;
-use crate::store::windows::{Denied, Reservation, Reserved, Window, WindowStore};
+use crate::store::windows::{Denied, Reservation, Reserved, Settlement, Window, WindowStore};
 
 /// How long a try at an account that was tried too often waits.
 const SLOWED: Duration = Duration::from_secs(2);
@@ -29,6 +29,9 @@ const LEASE_SLACK: i64 = 10;
 
 /// Seconds until a full memory may have room again.
 const FULL_SECONDS: u64 = 60;
+
+/// Seconds until a shared store that is away may be back.
+const AWAY_SECONDS: u64 = 5;
 
 /// What a caller may know of the limit that decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,7 +110,7 @@ pub struct Throttle {
 }
 
 impl Throttle {
-    /// A throttle over a store, whose keys are digests under `key`.
+    /// A throttle over a store, whose keys are digests under `key`: the store's shared one, if it has one.
     pub fn new(
         settings: &config::Settings,
         store: Arc<dyn WindowStore>,
@@ -165,10 +168,11 @@ impl Throttle {
                 renewed: plan.renewed,
                 delay: if reserved.slowed { SLOWED } else { Duration::ZERO },
             }),
-            Err(Denied::StoreFull) => Err(full()),
+            Err(Denied::StoreFull) => Err(overloaded("full", FULL_SECONDS)),
+            Err(Denied::Away) => Err(overloaded("store_away", AWAY_SECONDS)),
             Err(Denied::Window { index, until }) => match (plan.limits.get(index), plan.windows.get(index)) {
                 (Some(limit), Some(window)) => Err(denied(*limit, window, wait(at, until))),
-                _ => Err(full()),
+                _ => Err(overloaded("full", FULL_SECONDS)),
             },
         }
     }
@@ -193,16 +197,11 @@ impl Throttle {
             }
             settled.limits.push((limit, Decision::Kept));
         }
-        if !returned.is_empty() {
-            self.store.release(owner, &returned).await;
-        }
-        if !leased.is_empty() {
-            self.store.keep(owner, &leased).await;
-        }
-        if end == End::Success {
-            for key in renewed {
-                self.store.clear(key).await;
-            }
+        let cleared = if end == End::Success { renewed } else { Vec::new() };
+        if !(returned.is_empty() && leased.is_empty() && cleared.is_empty()) {
+            let (released, kept, cleared) = (&returned[..], &leased[..], &cleared[..]);
+            let lease_seconds = self.lease_seconds;
+            self.store.settle(&Settlement { owner, lease_seconds, released, kept, cleared }).await;
         }
         settled
     }
@@ -256,10 +255,10 @@ fn denied(limit: Limit, window: &Window, wait: u64) -> Box<Throttled> {
     })
 }
 
-fn full() -> Box<Throttled> {
+fn overloaded(reason: &'static str, wait: u64) -> Box<Throttled> {
     Box::new(Throttled {
-        problem: Problem::new(ProblemCode::Overloaded).retry_after(FULL_SECONDS),
-        refusal: Refusal { guard: Guard::Throttle, reason: "full" },
+        problem: Problem::new(ProblemCode::Overloaded).retry_after(wait),
+        refusal: Refusal { guard: Guard::Throttle, reason },
         rate_limit: None,
     })
 }

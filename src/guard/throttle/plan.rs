@@ -3,7 +3,7 @@
 use std::hash::Hasher;
 use std::net::IpAddr;
 
-use siphasher::sip128::{Hasher128, SipHasher24};
+use siphasher::sip::SipHasher24;
 use unicode_normalization::UnicodeNormalization;
 
 use super::limit::Limit;
@@ -27,13 +27,20 @@ impl Keys {
         Self(key)
     }
 
-    fn key(self, limit: Limit, parts: &[&str]) -> u128 {
+    /// The digest of what windows have in common that are to be looked at together.
+    fn subject(self, name: &str) -> u64 {
+        let mut hasher = SipHasher24::new_with_key(&self.0);
+        hasher.write(name.as_bytes());
+        hasher.finish()
+    }
+
+    fn key(self, limit: Limit, subject: u64, parts: &[&str]) -> u128 {
         let mut hasher = SipHasher24::new_with_key(&self.0);
         for part in std::iter::once(&limit.name()).chain(parts) {
             hasher.write_usize(part.len());
             hasher.write(part.as_bytes());
         }
-        hasher.finish128().as_u128()
+        Window::key(subject, hasher.finish())
     }
 }
 
@@ -85,27 +92,29 @@ impl<'a> Plan<'a> {
         let pause = settings.destination_interval.map(|_| 1);
         let seconds =
             settings.destination_interval.and_then(|pause| i64::try_from(pause.as_secs()).ok()).unwrap_or(0);
-        self.add(Limit::DestinationInterval, pause, seconds, &paused);
-        self.add(Limit::DestinationHour, settings.destination_per_hour, HOUR, &[&destination]);
-        self.add(Limit::DestinationDay, settings.destination_per_day, DAY, &[&destination]);
+        let subject = self.keys.subject(&destination);
+        self.add(Limit::DestinationInterval, pause, seconds, subject, &paused);
+        self.add(Limit::DestinationHour, settings.destination_per_hour, HOUR, subject, &[&destination]);
+        self.add(Limit::DestinationDay, settings.destination_per_day, DAY, subject, &[&destination]);
         self.add_for_address(Limit::AddressSends, settings.address_per_hour);
         if let Some(block) = call.phone.as_ref().filter(|_| is_sms(call)).map(block) {
-            self.add(Limit::Prefix, settings.prefix_per_hour, HOUR, &[&block]);
+            self.add(Limit::Prefix, settings.prefix_per_hour, HOUR, self.keys.subject(&block), &[&block]);
         }
         self.budget(call.purpose);
-        self.renewed.push(self.keys.key(Limit::CodeTries, &["destination", &destination]));
+        self.renewed.push(self.keys.key(Limit::CodeTries, subject, &["destination", &destination]));
     }
 
     fn budget(&mut self, purpose: Option<Purpose>) {
         let settings = self.settings;
-        self.add(Limit::Budget, settings.budget_per_hour, HOUR, &[]);
+        let all = self.keys.subject("");
+        self.add(Limit::Budget, settings.budget_per_hour, HOUR, all, &[]);
         if !matches!(purpose, Some(Purpose::Login | Purpose::ResetPassword)) {
             let share = settings.budget_per_hour.map(|budget| budget - budget / 5);
-            self.add(Limit::BudgetShare, share, HOUR, &[]);
+            self.add(Limit::BudgetShare, share, HOUR, all, &[]);
         }
         let budgets = settings.budget_by_purpose.iter();
         for (of, budget) in budgets.filter(|(of, _)| Some(*of) == purpose) {
-            self.add(Limit::PurposeBudget, Some(*budget), HOUR, &[of.name()]);
+            self.add(Limit::PurposeBudget, Some(*budget), HOUR, all, &[of.name()]);
         }
     }
 
@@ -114,11 +123,13 @@ impl<'a> Plan<'a> {
         let settings = self.settings;
         let challenge = call.verification.as_ref().and_then(|proof| proof.challenge.as_ref());
         if let Some(challenge) = challenge.map(Secret::expose) {
-            self.add(Limit::CodeTries, settings.code_tries, HOUR, &["challenge", challenge]);
+            let subject = self.keys.subject(challenge);
+            self.add(Limit::CodeTries, settings.code_tries, HOUR, subject, &["challenge", challenge]);
         }
         for account in self.accounts(call) {
-            self.add(Limit::CodeTries, settings.code_tries, HOUR, &["destination", &account]);
-            self.add(Limit::CodeTriesDay, settings.code_tries_per_day, DAY, &[&account]);
+            let subject = self.keys.subject(&account);
+            self.add(Limit::CodeTries, settings.code_tries, HOUR, subject, &["destination", &account]);
+            self.add(Limit::CodeTriesDay, settings.code_tries_per_day, DAY, subject, &[&account]);
         }
         self.add_for_address(Limit::AddressAttempts, settings.attempts_per_address);
     }
@@ -127,8 +138,9 @@ impl<'a> Plan<'a> {
         let settings = self.settings;
         let address = self.address.clone().unwrap_or_default();
         for account in self.accounts(call) {
-            self.add(Limit::WrongLogins, settings.wrong_logins, HOUR, &[&account, &address]);
-            self.add(Limit::Slow, settings.slow_after, HOUR, &[&account]);
+            let subject = self.keys.subject(&account);
+            self.add(Limit::WrongLogins, settings.wrong_logins, HOUR, subject, &[&account, &address]);
+            self.add(Limit::Slow, settings.slow_after, HOUR, subject, &[&account]);
         }
         self.add_for_address(Limit::AddressAttempts, settings.attempts_per_address);
     }
@@ -165,15 +177,16 @@ impl<'a> Plan<'a> {
 
     fn add_for_address(&mut self, limit: Limit, bound: Option<u32>) {
         if let Some(address) = self.address.clone() {
-            self.add(limit, bound, HOUR, &[&address]);
+            self.add(limit, bound, HOUR, self.keys.subject(&address), &[&address]);
         }
     }
 
-    fn add(&mut self, limit: Limit, bound: Option<u32>, seconds: i64, parts: &[&str]) {
+    fn add(&mut self, limit: Limit, bound: Option<u32>, seconds: i64, subject: u64, parts: &[&str]) {
         let Some(bound) = bound else { return };
         let rigour = if limit == Limit::Slow { Rigour::Tells } else { Rigour::Refuses };
+        let key = self.keys.key(limit, subject, parts);
         self.limits.push(limit);
-        self.windows.push(Window { key: self.keys.key(limit, parts), limit: bound, seconds, rigour });
+        self.windows.push(Window { key, limit: bound, seconds, rigour, common: limit.is_of_all() });
     }
 }
 

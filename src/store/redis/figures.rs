@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use prometheus::core::Collector;
-use prometheus::{Gauge, Histogram, HistogramOpts, IntCounterVec, IntGauge, Opts};
+use prometheus::{Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts};
 
 /// Seconds of one question: a network's round trip up to the time-out.
 const BUCKETS: &[f64] = &[0.000_1, 0.000_25, 0.000_5, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25];
@@ -19,6 +19,9 @@ pub struct Figures {
     clock_offset: Gauge,
     breaker_open: IntGauge,
     connected: IntGauge,
+    alone: IntGauge,
+    alone_decisions: IntCounterVec,
+    written_back: IntCounter,
 }
 
 impl Figures {
@@ -33,6 +36,16 @@ impl Figures {
         )?;
         for reason in REASONS {
             errors.with_label_values(&[*reason]);
+        }
+        let alone_decisions = IntCounterVec::new(
+            Opts::new(
+                "dragoman_throttle_alone_decisions_total",
+                "Calls that the throttle decided without the shared store: by its own counts, or refused.",
+            ),
+            &["decision"],
+        )?;
+        for decision in ["local", "refused"] {
+            alone_decisions.with_label_values(&[decision]);
         }
         let latency = HistogramOpts::new(
             "dragoman_store_duration_seconds",
@@ -53,6 +66,15 @@ impl Figures {
                 "dragoman_store_connected",
                 "Whether there is a checked connection to the shared store (1).",
             )?,
+            alone: IntGauge::new(
+                "dragoman_throttle_alone",
+                "Whether the throttle goes without the shared store, or has still to tell it what it counted (1).",
+            )?,
+            alone_decisions,
+            written_back: IntCounter::new(
+                "dragoman_throttle_written_back_total",
+                "Events that were written to the shared store when it was back.",
+            )?,
         })
     }
 
@@ -64,6 +86,9 @@ impl Figures {
             Box::new(self.clock_offset.clone()),
             Box::new(self.breaker_open.clone()),
             Box::new(self.connected.clone()),
+            Box::new(self.alone.clone()),
+            Box::new(self.alone_decisions.clone()),
+            Box::new(self.written_back.clone()),
         ]
     }
 
@@ -86,5 +111,17 @@ impl Figures {
 
     pub(super) fn set_connected(&self, connected: bool) {
         self.connected.set(i64::from(connected));
+    }
+
+    pub(super) fn set_alone(&self, alone: bool) {
+        self.alone.set(i64::from(alone));
+    }
+
+    pub(super) fn decided_alone(&self, decision: &str) {
+        self.alone_decisions.with_label_values(&[decision]).inc();
+    }
+
+    pub(super) fn wrote_back(&self, events: usize) {
+        self.written_back.inc_by(u64::try_from(events).unwrap_or(u64::MAX));
     }
 }

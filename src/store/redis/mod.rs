@@ -8,6 +8,7 @@
 //! Beside it each process remembers what it took itself: that bounds what one app may hold here,
 //! spares Redis the replays of one instance, and is what `on_store_error = "local"` goes by.
 
+mod asking;
 mod breaker;
 mod error;
 mod figures;
@@ -16,6 +17,7 @@ mod scripts;
 mod session;
 mod supervisor;
 mod tokens;
+mod windows;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -38,6 +40,7 @@ use link::Connector;
 use scripts::{Keys, Scripts};
 use session::Session;
 pub use tokens::RedisTokens;
+pub use windows::RedisWindows;
 
 /// An instance whose clock is further off than this is not ready, in milliseconds.
 const CLOCK_LIMIT_MILLIS: i64 = 5_000;
@@ -189,14 +192,7 @@ enum Told {
 impl Shared {
     /// Whether the entry is this owner's now.
     async fn take(&self, entry: &Entry, owner: u128) -> Result<bool, StoreError> {
-        if self.breaker.is_open() {
-            self.figures.error("breaker_open");
-            return Err(StoreError::Away);
-        }
-        let Some(session) = self.session.borrow().clone() else {
-            self.figures.error("away");
-            return Err(StoreError::Away);
-        };
+        let session = self.ready()?;
         if entry.second <= session.floor.max(self.floor.load(Ordering::SeqCst)) {
             return Err(StoreError::BelowFloor);
         }

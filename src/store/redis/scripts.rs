@@ -8,6 +8,7 @@ use redis::Script;
 use sha2::Sha256;
 
 use crate::account::Secret;
+use crate::store::windows::subject;
 
 /// Takes an entry. Its value is how often it was given back, one byte, and its owner; without an
 /// owner it is free. Redis's own clock decides when it ends, and from then on also refuses it, so
@@ -113,6 +114,17 @@ impl Keys {
     /// The key of an upstream's challenge.
     pub fn challenge(&self, slot: &[u8]) -> String {
         format!("dragoman:{{{}}}", self.text("challenge", slot))
+    }
+
+    /// The key of a window. Those of one subject are on one node of a cluster, for one script.
+    pub fn window(&self, key: u128) -> String {
+        let subject = self.text("subject", &subject(key).to_be_bytes());
+        format!("dragoman:{{{subject}}}:{}", self.text("window", &key.to_be_bytes()))
+    }
+
+    /// What the digests of windows are made with, on every instance.
+    pub fn window_key(&self) -> [u8; 16] {
+        self.bytes("window digest", &[])
     }
 
     /// The digest of a spent token among those of used requests.

@@ -7,13 +7,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::time::Instant;
 
 use async_trait::async_trait;
-use redis::{Cmd, FromRedisValue, cmd};
-use tokio::time::timeout;
+use redis::cmd;
 
-use super::{RedisStore, Shared, is_certain, random_owner};
+use super::{RedisStore, Shared, random_owner};
 use crate::account::Secret;
 use crate::clock::Moment;
 use crate::seal::{NotAKey, SealKey, SealKeys};
@@ -71,32 +69,6 @@ impl RedisTokens {
         let (until, challenge) = content.split_first_chunk()?;
         let holds = now < Moment::from_millis(i64::from_be_bytes(*until));
         holds.then(|| std::str::from_utf8(challenge).ok().map(Secret::from)).flatten()
-    }
-}
-
-impl Shared {
-    async fn ask<T: FromRedisValue>(&self, question: &Cmd) -> Result<T, StoreError> {
-        if self.breaker.is_open() {
-            self.figures.error("breaker_open");
-            return Err(StoreError::Away);
-        }
-        let Some(session) = self.session.borrow().clone() else {
-            self.figures.error("away");
-            return Err(StoreError::Away);
-        };
-        let asked = Instant::now();
-        let told = timeout(self.settings.timeout, session.link.ask(question)).await;
-        self.figures.took(asked.elapsed());
-        match told {
-            Ok(Ok(answer)) => {
-                self.answered();
-                return Ok(answer);
-            }
-            Ok(Err(error)) if is_certain(&error) => return Err(self.refused(&session, &error)),
-            Ok(Err(error)) => self.failed(&session, &error),
-            Err(_) => self.timed_out(),
-        }
-        Err(StoreError::Away)
     }
 }
 

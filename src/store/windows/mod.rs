@@ -4,6 +4,9 @@
 //! event into every window that it concerns, or into none. Until the reservation is settled its
 //! events stay at least as long as its lease, which outlives the call; then each is kept until
 //! its span is over, counted from the reservation, or taken out again.
+//!
+//! Windows have a subject: a destination, a client address, an account. Those of one subject are
+//! looked at in one step, wherever they are held.
 
 pub mod memory;
 
@@ -24,7 +27,7 @@ pub enum Rigour {
 /// At most so many events within a span of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
-    /// A keyed digest of what is counted.
+    /// A keyed digest of what is counted; its upper half is that of the subject.
     pub key: u128,
     /// How many events it holds.
     pub limit: u32,
@@ -32,6 +35,21 @@ pub struct Window {
     pub seconds: i64,
     /// What it does when it is full.
     pub rigour: Rigour,
+    /// Whether all calls fall into it. Sharers of a store may take room in it ahead, in blocks, and
+    /// where each counts alone it is divided among them.
+    pub common: bool,
+}
+
+impl Window {
+    /// Puts a key together from digests of the subject and of what of it is counted.
+    pub const fn key(subject: u64, counted: u64) -> u128 {
+        (subject as u128) << 64 | counted as u128
+    }
+}
+
+/// The digest of a window's subject.
+pub(super) const fn subject(key: u128) -> u64 {
+    (key >> 64) as u64
 }
 
 /// One event for every window at once.
@@ -43,6 +61,21 @@ pub struct Reservation<'a> {
     pub windows: &'a [Window],
     /// How long the reservation holds at least, unless it is settled, in seconds.
     pub lease_seconds: i64,
+}
+
+/// How a reservation ends.
+#[derive(Debug, Clone, Copy)]
+pub struct Settlement<'a> {
+    /// The reservation's token.
+    pub owner: u128,
+    /// How long the reservation held at least, in seconds.
+    pub lease_seconds: i64,
+    /// Windows that the reservation's events are taken out of. What others have in them stays.
+    pub released: &'a [Window],
+    /// Windows whose events lose their lease: they stay as long as their windows say and no longer.
+    pub kept: &'a [Window],
+    /// The keys of windows that are emptied, whoever has events in them.
+    pub cleared: &'a [u128],
 }
 
 /// A reservation was made.
@@ -66,6 +99,9 @@ pub enum Denied {
     /// The store can't hold another event.
     #[error("the throttle's memory is full")]
     StoreFull,
+    /// The store can't be asked.
+    #[error("the shared store is away")]
+    Away,
 }
 
 /// Holds windows, and never forgets an event before its time.
@@ -75,21 +111,21 @@ pub trait WindowStore: Send + Sync {
     /// once no more are made than there is room for.
     ///
     /// # Errors
-    /// When a window that refuses is full, or the store is.
+    /// When a window that refuses is full, the store is, or it can't be asked.
     async fn reserve(&self, reservation: &Reservation<'_>, now: Moment) -> Result<Reserved, Denied>;
 
-    /// Ends the lease of one owner's events: they stay as long as their windows say and no longer.
-    async fn keep(&self, owner: u128, windows: &[Window]);
+    /// Ends a reservation, in one step for each subject. What can't be told to a store that is away
+    /// stays until its time is over.
+    async fn settle(&self, settlement: &Settlement<'_>);
 
-    /// Takes one owner's events out of windows. What others have in them stays.
-    async fn release(&self, owner: u128, windows: &[Window]);
-
-    /// Empties a window.
-    async fn clear(&self, key: u128);
-
-    /// Live events.
+    /// Live events that this process reserved.
     fn entries(&self, now: Moment) -> usize;
 
-    /// The most events that may be.
+    /// The most of these that may be.
     fn bound(&self) -> usize;
+
+    /// The key of digests that all sharers of the store have; `None` where nobody shares it.
+    fn shared_key(&self) -> Option<[u8; 16]> {
+        None
+    }
 }

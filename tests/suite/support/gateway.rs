@@ -45,6 +45,11 @@ impl House {
         Self::new(apps, &upstream)
     }
 
+    /// With this text for a config.
+    pub fn of(config: String) -> Self {
+        Self { directory: Arc::new(tempfile::tempdir().unwrap()), config, secrets: Vec::new() }
+    }
+
     fn new(apps: &[&App], upstream: &str) -> Self {
         let directory = Arc::new(tempfile::tempdir().unwrap());
         let data = directory.path().join("data");

@@ -88,7 +88,8 @@ impl RedisServer {
         &self.address
     }
 
-    fn client(&self) -> Client {
+    /// A client of it.
+    pub fn client(&self) -> Client {
         Client::open(self.address.replace("unix:", "unix://")).unwrap()
     }
 
@@ -135,11 +136,27 @@ impl RedisServer {
         let keys: Vec<Vec<u8>> = redis::cmd("KEYS").arg("*").query(&mut connection).unwrap();
         let mut all = Vec::new();
         for key in keys {
-            let value: Vec<u8> = redis::cmd("GET").arg(&key).query(&mut connection).unwrap();
-            all.extend([key, value].concat());
+            let kind: String = redis::cmd("TYPE").arg(&key).query(&mut connection).unwrap();
+            let question = match kind.as_str() {
+                "string" => redis::cmd("GET").arg(&key).to_owned(),
+                "zset" => redis::cmd("ZRANGE").arg(&key).arg(0).arg(-1).arg("WITHSCORES").to_owned(),
+                other => panic!("nothing here makes a {other}"),
+            };
+            let value: redis::Value = question.query(&mut connection).unwrap();
+            all.extend(key);
+            append(&mut all, &value);
             all.push(b'\n');
         }
         all
+    }
+}
+
+/// All bytes of a value, one after the other.
+fn append(all: &mut Vec<u8>, value: &redis::Value) {
+    match value {
+        redis::Value::BulkString(bytes) => all.extend(bytes),
+        redis::Value::Array(values) => values.iter().for_each(|value| append(all, value)),
+        other => panic!("{other:?} is no value of a key"),
     }
 }
 
