@@ -16,7 +16,7 @@ pub(super) fn packs() -> &'static [Arc<Pack>] {
 }
 
 fn load(name: &str, text: &str) -> Arc<Pack> {
-    match Pack::load(&format!("{name}.toml"), text, &BTreeMap::new()) {
+    match Pack::load_built_in(&format!("{name}.toml"), text, &BTreeMap::new()) {
         Ok((pack, _)) => Arc::new(pack),
         Err(findings) => {
             let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();

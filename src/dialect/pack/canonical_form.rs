@@ -111,10 +111,12 @@ impl Form {
 
 /// An extension's JSON, or its text where a number has more digits than this JSON keeps.
 fn as_read(json: &str) -> Value {
-    match serde_json::from_str::<Value>(json) {
-        Ok(value) if value.to_string() == json => value,
-        _ => Value::String(json.to_owned()),
-    }
+    let read = serde_json::from_str::<Value>(json).ok();
+    let same = |value: &Value| {
+        let written = value.to_string();
+        written == json
+    };
+    read.filter(same).unwrap_or_else(|| Value::String(json.to_owned()))
 }
 
 #[cfg(test)]

@@ -46,6 +46,25 @@ impl Pack {
         text: &str,
         settings: &BTreeMap<String, String>,
     ) -> Result<(Self, Vec<Finding>), Vec<Finding>> {
+        Self::read(file, text, settings, true)
+    }
+
+    /// The same for a pack that comes with the binary: the project's tests have checked it, with each of
+    /// its settings, so that a start does not wait for that.
+    pub(in crate::dialect) fn load_built_in(
+        file: &str,
+        text: &str,
+        settings: &BTreeMap<String, String>,
+    ) -> Result<(Self, Vec<Finding>), Vec<Finding>> {
+        Self::read(file, text, settings, false)
+    }
+
+    fn read(
+        file: &str,
+        text: &str,
+        settings: &BTreeMap<String, String>,
+        checked: bool,
+    ) -> Result<(Self, Vec<Finding>), Vec<Finding>> {
         let no_variables = |_: &str| None;
         let reader = Reader::new(file, text, &no_variables);
         let read = |document: &toml::Spanned<toml::de::DeTable<'_>>| {
@@ -58,7 +77,7 @@ impl Pack {
             pack.text = text.into();
             pack.usual = settings.is_empty();
         }
-        if let Some(pack) = &pack
+        if let Some(pack) = pack.as_ref().filter(|_| checked)
             && !reader.has_errors()
         {
             super::lint::check(pack, &reader);

@@ -27,7 +27,7 @@ pub(super) fn lost_in_request(
     let names_somebody = heard.iter().any(|(name, _)| IDENTITIES.contains(&name.as_str()));
     // Who calls is for the backend to know, not for it to say again.
     let counts = |name: &str| {
-        !name.starts_with("client.") && !(names_somebody && IDENTITIES.contains(&name)) && name != "operation"
+        !(name.starts_with("client.") || name == "operation" || names_somebody && IDENTITIES.contains(&name))
     };
     differences(&said, &heard, upstream).filter(|(name, _)| counts(name)).map(|(_, note)| note).collect()
 }

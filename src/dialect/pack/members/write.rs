@@ -126,8 +126,6 @@ impl<'w, S: Source> Writer<'w, S> {
 
     fn line(&mut self, line: &'w Line, path: &str, body: &mut BodyWriter<'_>) -> Result<(), Problem> {
         let written = match &line.what {
-            // Most lines have nothing to say in most messages.
-            What::Value(value) if self.is_silent(line, value) => return Ok(()),
             What::Value(value) => self.value(line, value, path)?,
             What::Constant { literal, .. } => Some(literal.written()),
             What::Extension { default } => {
@@ -150,12 +148,6 @@ impl<'w, S: Source> Writer<'w, S> {
             None if line.required && S::STRICT => Err(Problem::missing(line_name(line))),
             None => Ok(()),
         }
-    }
-
-    fn is_silent(&self, line: &Line, value: &ValueLine) -> bool {
-        let speaks = line.absent.is_some() || line.required || value.extension;
-        let asks_all = matches!(value.codec, Codec::Identity(..));
-        !speaks && !asks_all && value.fields.iter().all(|field| self.source.get(*field).is_none())
     }
 
     fn put(&mut self, line: &Line, written: &Written<'_>, body: &mut BodyWriter<'_>) {
