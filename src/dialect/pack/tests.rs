@@ -160,9 +160,10 @@ fn a_pack_of_the_operators_own_is_proven_when_it_is_loaded() {
     );
 }
 
-/// A bound that no debug build on a busy machine should break: a release takes about a tenth of the time.
+/// A coarse bound, for debug builds on a busy machine: it finds proofs that got into loading, no slow line. With
+/// `cargo test --release … -- --nocapture` it prints the figures.
 #[test]
-fn loading_all_packs_takes_no_time() {
+fn the_built_in_packs_load_within_two_seconds_of_a_debug_build() {
     let started = std::time::Instant::now();
     for (name, text) in BUILT_IN {
         Pack::load(name, text, &Default::default()).unwrap();
