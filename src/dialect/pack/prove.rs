@@ -1,6 +1,6 @@
 //! What is proven of a pack by using it: values are written and read, problems told and understood, examples tried.
 //!
-//! It takes some milliseconds, many times what loading takes. So the built-in packs are proven in the project's
+//! It takes several times what loading takes. So the built-in packs are proven in the project's
 //! tests and load without; an operator's own are proven whenever they are loaded.
 
 mod examples;
