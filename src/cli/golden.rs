@@ -198,10 +198,9 @@ impl Case {
             let expected = message::in_one_form(member, expected)?;
             let actual = actual.cloned().unwrap_or(Value::Null);
             // Members of a message's body have an order.
-            let same = match member {
-                "upstream_request" | "client_answer" => expected.to_string() == actual.to_string(),
-                _ => expected == actual,
-            };
+            let ordered = matches!(member, "upstream_request" | "client_answer");
+            let (expected_text, actual_text) = (expected.to_string(), actual.to_string());
+            let same = if ordered { expected_text == actual_text } else { expected == actual };
             if !same {
                 differences.push(Difference { member, expected, actual });
             }
