@@ -43,7 +43,8 @@ fn a_good_pack_is_taken_and_its_star_row_is_listed() {
 #[test]
 fn a_pack_that_breaks_its_word_is_refused_with_a_place() {
     let untrue = mine().replacen(EXAMPLE, "phone = \"+8613800138002\"", 1);
-    let unread = mine().replacen("signature = \"none\"", "signature = \"nonne\"", 1).replacen("title =", "titel =", 1);
+    let unread =
+        mine().replacen("signature = \"none\"", "signature = \"nonne\"", 1).replacen("title =", "titel =", 1);
     for broken in [untrue, unread] {
         assert_ne!(broken, mine());
         let ended = check(&broken, "", &[]);

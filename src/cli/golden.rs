@@ -12,8 +12,8 @@ use serde_json::Value;
 use super::{Failure, asked_for, packs};
 use crate::account::{Country, Secret};
 use crate::clock::Moment;
-use crate::config::{Region, Regions, UpstreamApp};
-use crate::dialect::{Dialects, PackSettings, Understood, call_form, problem_form, reply_form};
+use crate::config::{DialectSettings, Region, Regions, UpstreamApp};
+use crate::dialect::{Dialects, Understood, call_form, problem_form, reply_form};
 use crate::gateway::Translation;
 
 pub use difference::write_difference;
@@ -31,7 +31,7 @@ pub struct Case {
     client: String,
     upstream: String,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    settings: PackSettings,
+    settings: DialectSettings,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     now: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::{Failure, settings};
-use crate::config::{Finding, Settings, suggestion};
-use crate::dialect::{Dialect, Dialects, Pack, PackSettings};
+use crate::config::{DialectSettings, Finding, Settings, suggestion};
+use crate::dialect::{Dialect, Dialects, Pack};
 
 /// Where dialects come from.
 #[derive(Debug, Args)]
@@ -54,7 +54,7 @@ pub fn list(findings: &[Finding]) -> String {
 }
 
 /// The pack of a name with its settings.
-pub fn pack(dialects: &Dialects, name: &str, chosen: &PackSettings) -> Result<Arc<Pack>, Failure> {
+pub fn pack(dialects: &Dialects, name: &str, chosen: &DialectSettings) -> Result<Arc<Pack>, Failure> {
     let none = BTreeMap::new();
     let refused = |findings: Vec<Finding>| {
         Failure::new(format!("the settings of {name} are refused"))
@@ -82,9 +82,9 @@ pub fn chosen(
     settings: Option<&Settings>,
     upstream: &str,
     set: &[(String, String, String)],
-) -> [PackSettings; 2] {
-    let mut client = PackSettings::new();
-    let mut backend = PackSettings::new();
+) -> [DialectSettings; 2] {
+    let mut client = DialectSettings::new();
+    let mut backend = DialectSettings::new();
     for listener in settings.iter().flat_map(|settings| &settings.listeners) {
         for (dialect, chosen) in &listener.settings {
             client.entry(dialect.clone()).or_insert_with(|| chosen.clone());
