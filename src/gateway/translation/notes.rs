@@ -100,10 +100,14 @@ pub(super) fn lost_in_request(
     let [said, heard] = [bare_call_form(call), bare_call_form(&read.call)].map(|form| members(&form));
     let names_somebody = heard.iter().any(|(name, _)| IDENTITIES.contains(&name.as_str()));
     // Who calls is for the backend to know, not for it to say again.
-    let counts = |name: &str| {
-        !name.starts_with("client.") && !(names_somebody && IDENTITIES.contains(&name)) && name != "operation"
+    let passed_over = |name: &str| {
+        let renamed = names_somebody && IDENTITIES.contains(&name);
+        renamed || name == "operation" || name.starts_with("client.")
     };
-    differences(&said, &heard, upstream).filter(|(name, _)| counts(name)).map(|(_, note)| note).collect()
+    differences(&said, &heard, upstream)
+        .filter(|(name, _)| !passed_over(name))
+        .map(|(_, note)| note)
+        .collect()
 }
 
 /// What of an answer the client's answer does not say.
