@@ -16,12 +16,6 @@ const GOOD: &str = "[[listener]]\naddress = \"127.0.0.1:8080\"\n\
 const BROKEN: &str =
     "[[listener]]\naddress = \"here\"\n[upstream]\nkind = \"embedded\"\n[limits]\nconections = 5\n";
 
-const LOGIN: &str = "POST /api/user/login HTTP/1.1\nContent-Type: application/json\n\n\
-    {\"appid\":\"my-app\",\"phoneNumber\":\"+8613800138001\",\"password\":\"a-fine-password\",\
-    \"ts\":1558004249,\"version\":8,\"nonce\":\"q3wz95p6\"}\n";
-const ANSWER: &str = "HTTP/1.1 201 Created\nContent-Type: application/json\n\n\
-    {\"account\":{\"id\":\"7\"},\"session\":{\"access_token\":\"t\"},\"region\":\"cn\"}\n";
-
 struct Ended {
     code: Option<i32>,
     stdout: String,
@@ -165,34 +159,6 @@ fn check_verbose_tells_what_is_open_and_no_secret() {
     );
     let closed = check(&GOOD.replace("unsigned = [\"canonical\"]", ""), &["--verbose"]);
     assert!(closed.stdout.contains("canonical: closed"), "{}", closed.stdout);
-}
-
-#[test]
-fn check_proves_the_packs_of_a_directory() {
-    let directory = tempfile::tempdir().unwrap();
-    let pack = include_str!("../dialects/coolkit.toml");
-    let config = GOOD.replacen("[[listener]]", "dialects_dir = \"packs\"\n[[listener]]", 1);
-    fs::create_dir(directory.path().join("packs")).unwrap();
-    fs::write(directory.path().join("test.toml"), config).unwrap();
-    let check = |pack: &str| {
-        fs::write(directory.path().join("packs/mine.toml"), pack).unwrap();
-        let mut command = command(PROGRAM);
-        command.args(["check", "-c", "test.toml"]).current_dir(directory.path());
-        end(command.env("MY_APP_SECRET", "for-my-app"), b"")
-    };
-    assert_eq!(check(pack).code, Some(0), "{}", check(pack).stdout);
-    let unreadable = pack.replacen("codec = \"phone plus-optional\"", "codec = \"telephone\"", 1);
-    let untrue =
-        pack.replacen("phone = \"+8613123456789\", password", "phone = \"+8613123456788\", password", 1);
-    for broken in [unreadable, untrue] {
-        assert_ne!(broken, pack);
-        let ended = check(&broken);
-        assert_eq!(ended.code, Some(1), "{}", ended.stdout);
-        assert!(ended.stdout.starts_with("packs/mine.toml:"), "{}", ended.stdout);
-        assert!(
-            ended.stdout.contains(": error: ") && ended.stdout.ends_with("refused: 1 error, 0 warnings\n")
-        );
-    }
 }
 
 #[test]
@@ -382,8 +348,8 @@ fn the_examples_of_the_help_do_what_they_say() {
     }
     let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
     write("my-app.secret", "keep-this-for-examples\n");
-    write("login.http", LOGIN);
-    write("answer.http", ANSWER);
+    write("login.http", include_str!("fixtures/login.http"));
+    write("answer.http", include_str!("fixtures/answer.http"));
     for folder in ["golden", "packs"] {
         fs::create_dir(directory.path().join(folder)).unwrap();
     }

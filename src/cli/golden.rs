@@ -12,8 +12,8 @@ use serde_json::Value;
 use super::{Failure, asked_for, packs};
 use crate::account::{Country, Secret};
 use crate::clock::Moment;
-use crate::config::{Region, Regions, UpstreamApp};
-use crate::dialect::{Dialects, PackSettings, Understood, call_form, problem_form, reply_form};
+use crate::config::{DialectSettings, Region, Regions, UpstreamApp};
+use crate::dialect::{Dialects, Understood, call_form, problem_form, reply_form};
 use crate::gateway::Translation;
 
 pub use difference::write_difference;
@@ -31,7 +31,7 @@ pub struct Case {
     client: String,
     upstream: String,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    settings: PackSettings,
+    settings: DialectSettings,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     now: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -198,11 +198,9 @@ impl Case {
             let expected = message::in_one_form(member, expected)?;
             let actual = actual.cloned().unwrap_or(Value::Null);
             // Members of a message's body have an order.
-            let text = |value: &Value| value.to_string();
-            let same = match member {
-                "upstream_request" | "client_answer" => text(&expected) == text(&actual),
-                _ => expected == actual,
-            };
+            let ordered = matches!(member, "upstream_request" | "client_answer");
+            let (expected_text, actual_text) = (expected.to_string(), actual.to_string());
+            let same = if ordered { expected_text == actual_text } else { expected == actual };
             if !same {
                 differences.push(Difference { member, expected, actual });
             }

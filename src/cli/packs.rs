@@ -7,8 +7,8 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::{Failure, settings};
-use crate::config::{Finding, Settings, suggestion};
-use crate::dialect::{Dialect, Dialects, Pack, PackSettings};
+use crate::config::{DialectSettings, Finding, Settings, suggestion};
+use crate::dialect::{Dialect, Dialects, Pack};
 
 /// Where dialects come from.
 #[derive(Debug, Args)]
@@ -54,7 +54,7 @@ pub fn list(findings: &[Finding]) -> String {
 }
 
 /// The pack of a name with its settings.
-pub fn pack(dialects: &Dialects, name: &str, chosen: &PackSettings) -> Result<Arc<Pack>, Failure> {
+pub fn pack(dialects: &Dialects, name: &str, chosen: &DialectSettings) -> Result<Arc<Pack>, Failure> {
     let none = BTreeMap::new();
     let refused = |findings: Vec<Finding>| {
         Failure::new(format!("the settings of {name} are refused"))
@@ -75,4 +75,30 @@ pub fn setting(text: &str) -> Result<(String, String, String), String> {
         Some((dialect.to_owned(), name.to_owned(), value.to_owned()))
     });
     parts.ok_or_else(|| "write it as dialect.setting=value".to_owned())
+}
+
+/// The settings of a client's dialect and of the backend's: those of the config, and what `--set` says.
+pub fn chosen(
+    settings: Option<&Settings>,
+    upstream: &str,
+    set: &[(String, String, String)],
+) -> [DialectSettings; 2] {
+    let mut client = DialectSettings::new();
+    let mut backend = DialectSettings::new();
+    for listener in settings.iter().flat_map(|settings| &settings.listeners) {
+        for (dialect, chosen) in &listener.settings {
+            client.entry(dialect.clone()).or_insert_with(|| chosen.clone());
+        }
+    }
+    if let Some(http) = settings.and_then(|settings| settings.upstream.http())
+        && http.dialect == upstream
+    {
+        backend.insert(http.dialect.clone(), http.settings.clone());
+    }
+    for (dialect, name, value) in set {
+        for side in [&mut client, &mut backend] {
+            side.entry(dialect.clone()).or_default().insert(name.clone(), value.clone());
+        }
+    }
+    [client, backend]
 }

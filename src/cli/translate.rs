@@ -13,10 +13,10 @@ use serde_json::Value;
 
 use super::packs::{self, Packs};
 use super::{Failure, asked_for, variable};
-use crate::account::Problem;
+use crate::account::{Problem, Reply};
 use crate::clock::{Clock, Moment, SystemClock};
-use crate::config::{Settings, UpstreamApp, resolve_secret};
-use crate::dialect::{Dialect, PackSettings, Understood, call_form, problem_form, reply_form};
+use crate::config::{UpstreamApp, resolve_secret};
+use crate::dialect::{Dialect, Understood, call_form, problem_form, reply_form};
 use crate::gateway::{Refused, Side, Translation};
 use crate::http_text::{self, Message};
 
@@ -183,7 +183,7 @@ impl Translate {
 
     fn translation(&self, client: &str, upstream: &str) -> Result<Translation, Failure> {
         let (dialects, settings) = self.packs.load()?;
-        let [of_client, of_upstream] = self.chosen(settings.as_ref(), upstream);
+        let [of_client, of_upstream] = packs::chosen(settings.as_ref(), upstream, &self.set);
         let client = packs::pack(&dialects, client, &of_client)?;
         let upstream = packs::pack(&dialects, upstream, &of_upstream)?;
         let now = self.now.unwrap_or_else(|| SystemClock.now());
@@ -202,28 +202,6 @@ impl Translate {
             translation.regions = settings.regions;
         }
         Ok(translation)
-    }
-
-    /// The settings of the client's dialect and of the backend's: those of the config, and what `--set` says.
-    fn chosen(&self, settings: Option<&Settings>, upstream: &str) -> [PackSettings; 2] {
-        let mut client = PackSettings::new();
-        let mut backend = PackSettings::new();
-        for listener in settings.iter().flat_map(|settings| &settings.listeners) {
-            for (dialect, chosen) in &listener.settings {
-                client.entry(dialect.clone()).or_insert_with(|| chosen.clone());
-            }
-        }
-        if let Some(http) = settings.and_then(|settings| settings.upstream.http())
-            && http.dialect == upstream
-        {
-            backend.insert(http.dialect.clone(), http.settings.clone());
-        }
-        for (dialect, name, value) in &self.set {
-            for side in [&mut client, &mut backend] {
-                side.entry(dialect.clone()).or_default().insert(name.clone(), value.clone());
-            }
-        }
-        [client, backend]
     }
 
     fn app(&self) -> Result<Option<UpstreamApp>, Failure> {
@@ -294,7 +272,7 @@ fn cause(problem: &Problem) -> String {
     format!("{} ({})", problem.detail(), problem.code.name())
 }
 
-fn write_told<T: Write>(out: &mut T, told: &Result<crate::account::Reply, Problem>) -> Result<(), Failure> {
+fn write_told<T: Write>(out: &mut T, told: &Result<Reply, Problem>) -> Result<(), Failure> {
     match told {
         Ok(reply) => write_form(out, "canonical reply", &reply_form(reply)),
         Err(problem) => write_form(out, "canonical problem", &problem_form(problem)),

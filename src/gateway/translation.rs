@@ -103,7 +103,7 @@ impl Translation {
                 return TranslatedRequest { understood: None, outcome: Err(refused), notes: Vec::new() };
             }
         };
-        let mut notes = self.besides(&understood.call);
+        let mut notes = notes::beside_request(self, &understood.call);
         let outcome = self.forwarded(&head, &understood);
         if let Ok(request) = &outcome {
             notes.extend(notes::lost_in_request(self, &understood.call, request));
@@ -202,7 +202,7 @@ impl Translation {
             }),
             Err(problem) => bad_answer(&self.client, &asked, problem),
         };
-        let mut notes = self.beside_answer(call, &told);
+        let mut notes = notes::beside_answer(self, call, &told);
         if failed.is_none() {
             notes.extend(notes::lost_in_answer(self, call, &told, &response));
         }
@@ -242,66 +242,5 @@ impl Translation {
 
     fn same(&self) -> bool {
         self.client.name() == self.upstream.name()
-    }
-
-    /// What the gateway does to a call besides translating it.
-    fn besides(&self, call: &Call) -> Vec<String> {
-        let (client, upstream) = (self.client.habits(), self.upstream.habits());
-        let by_phone = call.phone.is_some() && call.verification.is_some();
-        let foreign = !self.same();
-        let mut notes = Vec::new();
-        let mut note = |holds: bool, text: &str| notes.extend(holds.then(|| text.to_owned()));
-        note(
-            self.client.signs() && call.client.app_id.is_some(),
-            "the signature is not checked here; `dragoman verify` does that",
-        );
-        note(
-            foreign && client.gateway_tokens && call.token.is_some(),
-            "the token is one of the gateway's own: it sends the backend's token, which is sealed in it",
-        );
-        note(
-            foreign
-                && client.carries_challenge
-                && call.verification.as_ref().is_some_and(|proof| proof.challenge.is_some()),
-            "the challenge is one of the gateway's own: it sends the backend's challenge, which is sealed in it",
-        );
-        note(
-            foreign && upstream.carries_challenge && !client.carries_challenge && call.verification.is_some(),
-            "the gateway adds the challenge that the backend gave when the code was sent",
-        );
-        note(
-            foreign && call.bind_token.is_some(),
-            "the bind token is one of the gateway's own: it sends the backend's, which is sealed in it",
-        );
-        note(
-            call.operation == Operation::Register && by_phone && upstream.binds_after_code_login.is_some(),
-            "the backend registers by phone in two calls: a login by code first, then this one with its bind token",
-        );
-        notes
-    }
-
-    fn beside_answer(&self, call: &Call, told: &Result<Reply, Problem>) -> Vec<String> {
-        let client = self.client.habits();
-        let mut notes = Vec::new();
-        let foreign = !self.same();
-        match told {
-            Ok(reply) => {
-                if reply.session.is_none() && client.needs_session && call.operation.opens_session() {
-                    notes.push("the client needs a session: the gateway logs in now to get one".to_owned());
-                }
-                if foreign && reply.session.is_some() && client.gateway_tokens {
-                    notes.push("the gateway seals the session in a token of its own".to_owned());
-                }
-                if foreign && call.operation == Operation::SendCode && client.carries_challenge {
-                    notes.push("the gateway gives the client a sealed challenge of its own".to_owned());
-                }
-            }
-            Err(problem) => {
-                if foreign && problem.bind_token.is_some() {
-                    notes.push("the gateway seals the bind token in one of its own".to_owned());
-                }
-            }
-        }
-        notes
     }
 }

@@ -111,12 +111,9 @@ impl Form {
 
 /// An extension's JSON, or its text where a number has more digits than this JSON keeps.
 fn as_read(json: &str) -> Value {
-    let read = serde_json::from_str::<Value>(json).ok();
-    let same = |value: &Value| {
-        let written = value.to_string();
-        written == json
-    };
-    read.filter(same).unwrap_or_else(|| Value::String(json.to_owned()))
+    let value = serde_json::from_str::<Value>(json).ok();
+    let again = value.as_ref().map(Value::to_string);
+    value.filter(|_| again.as_deref() == Some(json)).unwrap_or_else(|| Value::String(json.to_owned()))
 }
 
 #[cfg(test)]
