@@ -96,7 +96,7 @@ impl Exchange<'_> {
         let admission = self.gateway.admit(self.arrival, call, record).await?;
         let told = match self.gateway.recall(self.sides(), call, now).await {
             Ok(()) => self.perform(call, record).await,
-            Err(problem) => Err(Told { problem, undone: true }),
+            Err(problem) => Err(Told { problem: self.unless_never_sent(call, problem), undone: true }),
         };
         self.gateway.settle(admission, &told, record).await;
         match told {
@@ -194,6 +194,11 @@ impl Exchange<'_> {
         record.attempts.push(if unintelligible { Attempt::Unintelligible } else { Attempt::Answered });
         record.region = Some(gateway.regions.own().to_owned());
         read.map_err(|problem| Told { problem, undone: false })
+    }
+
+    /// Whether the backend's dialect has a form for a call, which is not sent.
+    pub(super) fn rehearse(&self, call: &Call) -> Result<(), Problem> {
+        self.sides().upstream.write_call(call, &self.sending(None)).map(drop)
     }
 
     fn sending<'s>(&'s self, idempotency_key: Option<&'s str>) -> Sending<'s> {
@@ -309,7 +314,8 @@ fn problem_of(failure: Failure) -> Problem {
 
 /// What the call said fills what the backend's account leaves open.
 pub(super) fn fill_gaps(mut reply: Reply, call: &Call) -> Reply {
-    if !call.operation.opens_session() {
+    let renamed = call.operation == Operation::ChangeName;
+    if !call.operation.opens_session() && !renamed {
         return reply;
     }
     let account = reply.account.get_or_insert_with(Account::default);
@@ -321,6 +327,9 @@ pub(super) fn fill_gaps(mut reply: Reply, call: &Call) -> Reply {
     }
     if account.username.is_none() {
         account.username.clone_from(&call.username);
+    }
+    if renamed && account.nickname.is_none() {
+        account.nickname.clone_from(&call.nickname);
     }
     reply
 }

@@ -1,14 +1,17 @@
 //! Calls that take more than one request to the backend. Never two sends.
 
 use super::exchange::{Exchange, Told};
-use super::trust::{Opened, renewal};
-use crate::account::{Call, Operation, Problem, ProblemCode, Reply, Session};
+use super::trust::{Opened, purpose_of, renewal};
+use crate::account::{Call, Channel, Operation, Phone, Problem, ProblemCode, Reply, Secret, Session};
 use crate::dialect::Dialect;
 use crate::observe::CallRecord;
 use crate::seal::session_token::UpstreamSession;
 
 /// Letters and digits behind a name that the gateway makes up.
 const NAME_DIGITS: usize = 6;
+
+/// Stands in for a phone that is not known yet, where a call is written and not sent.
+const SOME_PHONE: &str = "+8613800138000";
 
 impl Exchange<'_> {
     /// Sends a call in as many requests as the backend's dialect needs.
@@ -32,6 +35,14 @@ impl Exchange<'_> {
         prefix: &str,
         record: &mut CallRecord,
     ) -> Result<Reply, Told> {
+        // The code holds once, so it is not spent on a call that can't be finished.
+        let rehearsed = Call {
+            username: Some(call.username.clone().unwrap_or_else(|| prefix.to_owned())),
+            verification: None,
+            bind_token: Some(Secret::default()),
+            ..call.clone()
+        };
+        self.rehearse(&rehearsed).map_err(|problem| Told { problem, undone: true })?;
         let mut login = Call::new(Operation::LoginCode);
         login.phone.clone_from(&call.phone);
         login.verification.clone_from(&call.verification);
@@ -66,6 +77,27 @@ impl Exchange<'_> {
         Err(Told { problem: ProblemCode::Internal.into(), undone: false })
     }
 
+    /// What a caller is told whose code is not known here: that it is over, or where the backend sends none to
+    /// such a destination, that it can't be had.
+    pub(super) fn unless_never_sent(&self, call: &Call, problem: Problem) -> Problem {
+        let Some(purpose) = purpose_of(call.operation).filter(|_| problem.code == ProblemCode::CodeExpired)
+        else {
+            return problem;
+        };
+        let mut send = Call::new(Operation::SendCode);
+        send.phone.clone_from(&call.phone);
+        send.email.clone_from(&call.email);
+        send.channel = Some(if call.phone.is_some() { Channel::Sms } else { Channel::Email });
+        send.purpose = Some(purpose);
+        send.token.clone_from(&call.token);
+        match self.rehearse(&send) {
+            Err(refused) if refused.code == ProblemCode::NotSupported => {
+                Problem::not_supported(call.operation)
+            }
+            _ => problem,
+        }
+    }
+
     /// Renews the upstream's session before it ends, so that the caller's token may slide on.
     pub(super) async fn renew(&self, call: &mut Call, opened: &mut Opened, record: &mut CallRecord) {
         let now = self.gateway.clock.now();
@@ -92,6 +124,15 @@ impl Exchange<'_> {
         let foreign = !self.sides().same();
         if call.token.is_none() || !(nowhere || (named && foreign)) {
             return Ok(());
+        }
+        if nowhere {
+            let anywhere = Phone::from_e164(SOME_PHONE).ok();
+            let rehearsed = self.rehearse(&Call { phone: anywhere, ..call.clone() });
+            if let Err(problem) = rehearsed
+                && problem.code == ProblemCode::NotSupported
+            {
+                return Err(problem);
+            }
         }
         let mut ask = Call::new(Operation::WhoAmI);
         ask.token.clone_from(&call.token);

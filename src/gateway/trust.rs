@@ -267,7 +267,7 @@ pub(super) fn renewal(opened: &Opened, now: Moment) -> Option<&Secret> {
 }
 
 /// For what a code is that this operation presents.
-fn purpose_of(operation: Operation) -> Option<Purpose> {
+pub(super) fn purpose_of(operation: Operation) -> Option<Purpose> {
     match operation {
         Operation::Register => Some(Purpose::Register),
         Operation::LoginCode => Some(Purpose::Login),

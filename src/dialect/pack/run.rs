@@ -339,21 +339,35 @@ fn choose_case<'p>(
     let has_any = |fields: &Vec<Field>| fields.iter().any(|field| source.get(*field).is_some());
     let call = operation.operation;
     let mut lacking: Option<&Vec<Field>> = None;
-    let mut nameless = true;
+    let mut hopeless = true;
     for case in operation.cases.iter().filter(|case| agrees(&case.sets)) {
         let Some(route) = case.routes.iter().find(|route| agrees(&route.sets)) else { continue };
         match case.needs.iter().find(|fields| !has_any(fields)) {
             None => return Ok((case, route)),
-            Some(fields) if fields.iter().any(|field| field.is_identity()) => {}
+            Some(fields) if fields.iter().any(|field| is_not_to_be_had(*field, source)) => {}
             Some(fields) => {
-                nameless = false;
+                hopeless = false;
                 lacking = lacking.or(Some(fields));
             }
         }
     }
     match lacking.and_then(|fields| fields.first()) {
-        Some(field) if !nameless => Err(Problem::missing(field.name())),
+        Some(field) if !hopeless => Err(Problem::missing(field.name())),
         _ => Err(Problem::not_supported(call)),
+    }
+}
+
+/// Whether the caller is not to blame for a field that it left out: the call goes by another name, by a name
+/// that no code can be sent to, or by another proof.
+fn is_not_to_be_had(field: Field, source: &CallSource<'_>) -> bool {
+    let has = |field| source.get(field).is_some();
+    match field {
+        Field::VerificationCode => !has(Field::Phone) && !has(Field::Email) && !has(Field::Token),
+        Field::VerificationChallenge => {
+            has(Field::VerificationCode) || is_not_to_be_had(Field::VerificationCode, source)
+        }
+        Field::OldPassword => has(Field::VerificationCode),
+        field => field.is_identity(),
     }
 }
 
@@ -411,7 +425,12 @@ fn build(
             insert_secret(request.headers_mut(), AUTHORIZATION, &signature)?;
         }
         PlannedProof::Token => {
-            let token = call.token.as_ref().ok_or(ProblemCode::TokenInvalid)?;
+            // Where others send a code to anybody, this dialect wants to know who asks, and they can't say.
+            let missing = || match call.operation.needs_token() {
+                true => Problem::new(ProblemCode::TokenInvalid),
+                false => Problem::not_supported(call.operation),
+            };
+            let token = call.token.as_ref().ok_or_else(missing)?;
             if let Some(place) = &plan.token.write {
                 insert_token(request.headers_mut(), place, token.expose());
             }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use super::clients::DIALECTS;
 use super::coolkit::App;
 use super::http;
 
@@ -48,6 +49,25 @@ impl House {
     /// With this text for a config.
     pub fn of(config: String) -> Self {
         Self { directory: Arc::new(tempfile::tempdir().unwrap()), config, secrets: Vec::new() }
+    }
+
+    /// In front of a backend of a legacy dialect or of a pack, for clients of all dialects. Codes may be sent
+    /// as often as a test likes.
+    pub fn translating(dialect: &str, upstream: SocketAddr, app: &App) -> Self {
+        let signs = format!("app = {{ id = {:?}, secret = {:?} }}\n", app.id, app.secret);
+        let signs = if dialect == "coolkit" { signs } else { String::new() };
+        let upstream = format!(
+            "[upstream]\nkind = \"http\"\ndialect = {dialect:?}\naddresses = [\"{upstream}\"]\n{signs}"
+        );
+        Self::new(&[app], &upstream).for_clients_of(&DIALECTS)
+    }
+
+    /// The same with listeners that are open to clients of these dialects, and no wait between two codes.
+    pub fn for_clients_of(mut self, dialects: &[&str]) -> Self {
+        let unsigned: Vec<_> = dialects.iter().filter(|dialect| **dialect != "coolkit").collect();
+        let open = format!("dialects = {dialects:?}\nunsigned = {unsigned:?}\n");
+        self.config = self.config.replace("dialects = [\"coolkit\"]\n", &open);
+        self.with("[throttle]\ndestination_interval = \"off\"\n")
     }
 
     fn new(apps: &[&App], upstream: &str) -> Self {

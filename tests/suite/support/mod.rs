@@ -1,5 +1,6 @@
 //! What the tests share: a running gateway, a coolkit client, a faulty upstream, plain HTTP.
 
+pub mod clients;
 pub mod coolkit;
 pub mod gateway;
 pub mod http;
