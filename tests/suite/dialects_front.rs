@@ -209,7 +209,9 @@ fn a_qingzhenyun_client_is_answered_as_its_server_answers() {
     let registered = client.register(phone, &code, PASSWORD);
     let body = registered.json();
     assert_eq!(body["result"]["phone"], phone, "{body}");
-    assert!(body["result"]["uuid"].is_u64() && body["result"]["createTime"].as_i64().unwrap() > 1_700_000_000_000);
+    assert!(
+        body["result"]["uuid"].is_u64() && body["result"]["createTime"].as_i64().unwrap() > 1_700_000_000_000
+    );
     let token = client.token.clone().unwrap();
     assert_eq!(field(&registered.head, "authorization"), Some(format!("Bearer {token}").as_str()));
     let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
@@ -268,7 +270,11 @@ fn a_discuzq_client_is_answered_as_its_server_answers() {
         let error = &answer.json()["errors"][0];
         assert_eq!(answer.status, status, "{answer:?}");
         assert_eq!(field(&answer.head, "content-type"), Some("application/vnd.api+json"), "{answer:?}");
-        assert_eq!((&error["status"], &error["code"]), (&json!(status.to_string()), &json!(code)), "{answer:?}");
+        assert_eq!(
+            (&error["status"], &error["code"]),
+            (&json!(status.to_string()), &json!(code)),
+            "{answer:?}"
+        );
         assert_eq!(error["detail"][0].as_str().unwrap_or_default(), detail, "{answer:?}");
         assert_eq!(error.pointer("/source/pointer").and_then(Value::as_str), pointer, "{answer:?}");
     };
@@ -290,7 +296,8 @@ fn a_discuzq_client_is_answered_as_its_server_answers() {
     error(&unknown, 400, "not_found_user", "用户不存在", None);
     let mobile_token = unknown.json()["errors"][0]["token"].clone();
     assert!(mobile_token.is_string(), "{unknown:?}");
-    let new = |name: &str, token: &Value| json!({"username": name, "password": PASSWORD, "mobileToken": token});
+    let new =
+        |name: &str, token: &Value| json!({"username": name, "password": PASSWORD, "mobileToken": token});
     let forged = json!(other_than(mobile_token.as_str().unwrap()));
     let refused = client.document("POST", "/api/register", None, &new("zoe", &forged));
     assert_eq!((refused.status, &refused.json()["errors"][0]["code"]), (422, &json!("validation_error")));
@@ -302,7 +309,11 @@ fn a_discuzq_client_is_answered_as_its_server_answers() {
     assert_eq!(spent.status, 422, "{spent:?}");
 
     let wrong = client.login("zoe", "wrong-password");
-    assert_eq!((wrong.status, &wrong.json()["errors"][0]["code"]), (403, &json!("login_failed")), "{wrong:?}");
+    assert_eq!(
+        (wrong.status, &wrong.json()["errors"][0]["code"]),
+        (403, &json!("login_failed")),
+        "{wrong:?}"
+    );
     let missing = client.document("POST", "/api/login", None, &json!({"username": "zoe"}));
     error(&missing, 422, "validation_error", "密码 不能为空。", Some("/data/attributes/password"));
     let logged_in = client.login("zoe", PASSWORD);
@@ -332,7 +343,11 @@ fn a_discuzq_client_is_answered_as_its_server_answers() {
 fn a_shopxo_client_is_answered_as_its_server_answers() {
     let (_directory, gateway, mut client) = at_demo("shopxo");
     let error = |answer: &Answer, code: i64, text: &str| {
-        assert_eq!((answer.status, answer.json()), (200, json!({"msg": text, "code": code, "data": ""})), "{answer:?}");
+        assert_eq!(
+            (answer.status, answer.json()),
+            (200, json!({"msg": text, "code": code, "data": ""})),
+            "{answer:?}"
+        );
         assert_eq!(field(&answer.head, "content-type"), Some("application/json; charset=utf-8"));
     };
     let phone = "13800138104";
@@ -352,7 +367,11 @@ fn a_shopxo_client_is_answered_as_its_server_answers() {
     error(&missing, -1, "密码不能为空");
     let registered = client.register(phone, &code, PASSWORD);
     let data = &registered.json()["data"];
-    assert_eq!((&data["mobile"], &data["mobile_security"]), (&json!(phone), &json!("138***104")), "{registered:?}");
+    assert_eq!(
+        (&data["mobile"], &data["mobile_security"]),
+        (&json!(phone), &json!("138***104")),
+        "{registered:?}"
+    );
     assert!(data["add_time"].as_str().is_some_and(|time| time.parse::<i64>().unwrap() > 1_700_000_000));
 
     error(&client.login(phone, "wrong-password"), -4, "密码错误");
@@ -371,7 +390,8 @@ fn a_shopxo_client_is_answered_as_its_server_answers() {
     let me = client.me().unwrap();
     assert_eq!(client.phone_of(&me), phone, "{me:?}");
     assert_eq!(me.json()["data"]["token"].as_str(), client.token.as_deref());
-    let passwords = |again: &str| json!({"my_pwd": PASSWORD, "new_pwd": OTHER_PASSWORD, "confirm_new_pwd": again});
+    let passwords =
+        |again: &str| json!({"my_pwd": PASSWORD, "new_pwd": OTHER_PASSWORD, "confirm_new_pwd": again});
     error(&client.shop("safety/loginpwdupdate", &passwords("different")), -5, "确认密码与新密码不一致");
     let changed = client.shop("safety/loginpwdupdate", &passwords(OTHER_PASSWORD));
     assert!(client.is_good(&changed), "{changed:?}");
@@ -393,7 +413,8 @@ fn a_canonical_client_is_answered_as_the_contract_says() {
         assert_eq!((&body["code"], body["field"].as_str()), (&json!(code), field_name), "{answer:?}");
     };
     let phone = "13800138105";
-    let missing = client.json("POST", "/v1/verification-codes", None, &json!({"channel": "sms", "purpose": "login"}));
+    let missing =
+        client.json("POST", "/v1/verification-codes", None, &json!({"channel": "sms", "purpose": "login"}));
     error(&missing, 400, "invalid_request", Some("phone"));
     let sent = client.ask_code(For::Register, phone);
     assert_eq!((sent.status, &sent.json()["resend_in"]), (202, &json!(120)), "{sent:?}");
@@ -410,7 +431,8 @@ fn a_canonical_client_is_answered_as_the_contract_says() {
     let token = client.token.clone();
     let named = client.json("PATCH", "/v1/accounts/me", token.as_deref(), &json!({"username": "zoe"}));
     assert_eq!(named.json()["account"]["username"], "zoe", "{named:?}");
-    let passwords = json!({"old_password": PASSWORD, "new_password": OTHER_PASSWORD, "password_form": "plain"});
+    let passwords =
+        json!({"old_password": PASSWORD, "new_password": OTHER_PASSWORD, "password_form": "plain"});
     let changed = client.json("PUT", "/v1/accounts/me/password", token.as_deref(), &passwords);
     assert_eq!(changed.status, 204, "{changed:?}");
     assert!(client.logs_in(phone, OTHER_PASSWORD));

@@ -235,9 +235,9 @@ fn all_clients_live_at(dialect: &str) {
         let mut scene = Scene::set(backend, client);
         lives(&mut scene);
         let metrics = scene.gateway.metrics();
-        let unintelligible = metrics.lines().find(|line| {
-            line.starts_with("dragoman_translation_failures_total{") && !line.ends_with(" 0")
-        });
+        let unintelligible = metrics
+            .lines()
+            .find(|line| line.starts_with("dragoman_translation_failures_total{") && !line.ends_with(" 0"));
         assert_eq!(unintelligible, None, "{}", scene.pair());
     }
 }

@@ -43,7 +43,16 @@ impl Client {
     /// A client that has done nothing yet; the app is that of coolkit's client.
     pub fn new(dialect: &'static str, address: SocketAddr, app: &App) -> Self {
         let app = App::new(&app.id, &app.secret);
-        Self { dialect, address, app, lies: false, challenge: None, token: None, refresh_token: None, id: None }
+        Self {
+            dialect,
+            address,
+            app,
+            lies: false,
+            challenge: None,
+            token: None,
+            refresh_token: None,
+            id: None,
+        }
     }
 
     /// One request on a connection of its own.
@@ -116,8 +125,7 @@ impl Client {
             }
             _ => {
                 let purpose = name("register", "login", "reset_password");
-                let members =
-                    json!({"channel": "sms", "phone": format!("+86{phone}"), "purpose": purpose});
+                let members = json!({"channel": "sms", "phone": format!("+86{phone}"), "purpose": purpose});
                 self.json("POST", "/v1/verification-codes", None, &members)
             }
         };
@@ -149,7 +157,8 @@ impl Client {
                     return verified;
                 }
                 let name = format!("u{phone}");
-                let attributes = json!({"username": name, "password": password, "mobileToken": error["token"]});
+                let attributes =
+                    json!({"username": name, "password": password, "mobileToken": error["token"]});
                 self.document("POST", "/api/register", None, &attributes)
             }
             "shopxo" => self.shop(
@@ -197,7 +206,8 @@ impl Client {
                 self.shop("user/login", &json!({"accounts": who, "pwd": password, "type": "username"}))
             }
             _ => {
-                let members = json!({"phone": format!("+86{who}"), "password": password, "password_form": "plain"});
+                let members =
+                    json!({"phone": format!("+86{who}"), "password": password, "password_form": "plain"});
                 self.json("POST", "/v1/sessions", None, &members)
             }
         };
@@ -218,9 +228,7 @@ impl Client {
                 self.json("POST", "/v1/user/loginByMessage", None, &members)
             }
             "discuzq" => self.verify_mobile(phone, code),
-            "shopxo" => {
-                self.shop("user/login", &json!({"accounts": phone, "verify": code, "type": "sms"}))
-            }
+            "shopxo" => self.shop("user/login", &json!({"accounts": phone, "verify": code, "type": "sms"})),
             "canonical" => {
                 let verification = json!({"code": code, "challenge": self.challenge});
                 let members = json!({"phone": format!("+86{phone}"), "verification": verification});
@@ -260,8 +268,10 @@ impl Client {
         let answer = match self.dialect {
             "coolkit" => {
                 let (ts, nonce) = (super::now(), coolkit::fresh_nonce());
-                let query =
-                    format!("rt={token}&grantType=refresh&appid={}&ts={ts}&version=8&nonce={nonce}", self.app.id);
+                let query = format!(
+                    "rt={token}&grantType=refresh&appid={}&ts={ts}&version=8&nonce={nonce}",
+                    self.app.id
+                );
                 let sign = self.app.sign(query.as_bytes());
                 self.send("GET", &format!("/api/user/refresh?{query}"), &[("Authorization", &sign)], "")
             }
