@@ -9,9 +9,6 @@ use super::built_in;
 use super::{Dialect, Pack};
 use crate::config::{Finding, Severity};
 
-/// Options of packs: for each dialect its settings' values.
-pub type PackSettings = BTreeMap<String, BTreeMap<String, String>>;
-
 /// The packs at hand, by name. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Dialects {
