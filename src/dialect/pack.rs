@@ -121,6 +121,18 @@ impl Pack {
     }
 }
 
+#[cfg(test)]
+impl Pack {
+    /// What a problem that is written to a client may be read as, where many are one: as itself, if empty.
+    pub(crate) fn reads_as(
+        &self,
+        asked: &crate::dialect::Asked<'_>,
+        problem: &crate::account::Problem,
+    ) -> Vec<crate::account::ProblemCode> {
+        self.plan.problems.row(problem, asked).map(|row| row.reads_as.clone()).unwrap_or_default()
+    }
+}
+
 /// The fields of required lines.
 fn required_fields(lines: &[Line]) -> Vec<&[Field]> {
     let mut fields = Vec::new();

@@ -19,6 +19,7 @@ use crate::sign::SigningKey;
 use crate::upstream::{Failure, FailureKind};
 
 mod hostile;
+mod pairs;
 mod routes;
 
 const NOW: i64 = 1_700_000_000;
