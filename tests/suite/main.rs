@@ -6,6 +6,7 @@ mod alerts;
 mod backend_schema;
 mod bodies;
 mod dialects_front;
+mod front_examples;
 mod leaks;
 mod legacy_backends;
 mod legacy_packs;
