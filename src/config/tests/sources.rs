@@ -52,7 +52,8 @@ fn the_examples_in_the_shipped_file_load_when_they_are_uncommented() {
         .replace("dialect = \"canonical\"", "dialect = \"coolkit\"")
         // Coolkit leaves nothing open.
         .replace("settings = { password_form = \"plain\" }\n", "");
-    let listener = text.lines().find_map(|line| line.strip_prefix("# settings = { shopxo")).expect("an example");
+    let listener =
+        text.lines().find_map(|line| line.strip_prefix("# settings = { shopxo")).expect("an example");
     let listener = format!("[[listener]]\naddress = \"127.0.0.1:8080\"\nsettings = {{ shopxo{listener}\n");
     let settings = settings(&format!("{listener}{example}"));
     assert_eq!(settings.listeners[0].settings["qingzhenyun"]["http_status"], "ok");

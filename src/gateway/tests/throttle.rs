@@ -195,3 +195,77 @@ async fn an_account_tried_from_everywhere_is_answered_late_but_answered() {
     assert_eq!((record.outcome, record.slowed), (Outcome::Success, true));
     assert_eq!(start.elapsed(), Duration::from_secs(2));
 }
+
+/// Opens all dialects, so that each can ask for a code in its own way.
+fn with_every_dialect(settings: &mut Settings) {
+    let all = ["coolkit", "qingzhenyun", "discuzq", "shopxo", "canonical"];
+    let names: Vec<String> = all.iter().map(|name| (*name).to_owned()).collect();
+    let listener = &mut settings.listeners[0];
+    listener.unsigned = names.clone();
+    listener.dialects = names;
+    settings.throttle.address_per_hour = None;
+}
+
+const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
+
+fn discuzq_send(mobile: &str, kind: &str) -> Request<Bytes> {
+    let body = json!({"data": {"attributes": {"mobile": mobile, "type": kind}}});
+    request("POST", "/api/sms/send", JSON, &body.to_string())
+}
+
+fn shopxo_send(route: &str, member: &str, account: &str) -> Request<Bytes> {
+    let target = format!("/api.php?s={route}&application=app&token=0123456789abcdef0123456789abcdef");
+    request("POST", &target, JSON, &json!({member: account, "type": "sms"}).to_string())
+}
+
+fn qingzhenyun_send(route: &str, phone: &str) -> Request<Bytes> {
+    request("POST", &format!("/v1/user/{route}"), JSON, &json!({"phone": phone}).to_string())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_a_thousand_asks_at_once_over_all_dialects_and_spellings_one_reaches_the_backend() {
+    let bench = bench_with((0..1000).map(|_| sent()).collect(), with_every_dialect);
+    let national =
+        ["13800138001", "138 0013 8001", "138-0013-8001", "１３８００１３８００１", "+86 138 0013 8001"];
+    let ask = |number: u32| {
+        let spelling = national[number as usize / 8 % national.len()];
+        match number % 8 {
+            0 => coolkit_send(SPELLINGS[number as usize / 8 % SPELLINGS.len()], "0", number),
+            1 => coolkit_send(SPELLINGS[number as usize / 8 % SPELLINGS.len()], "1", number),
+            2 => qingzhenyun_send("sendRegisterMessage", spelling),
+            3 => qingzhenyun_send("sendLoginMessage", spelling),
+            4 => discuzq_send(spelling, "login"),
+            5 => shopxo_send("user/regverifysend", "accounts", spelling),
+            6 => shopxo_send("user/loginverifysend", "accounts", spelling),
+            _ => canonical_send("+8613800138001", "login"),
+        }
+    };
+    let (bench, outcomes) = at_once(bench, (0..1000).map(ask).collect()).await;
+    assert_eq!(count(&outcomes, Outcome::Success), 1);
+    assert_eq!(count(&outcomes, Outcome::Problem(ProblemCode::SendTooFrequent)), 999);
+    assert_eq!(bench.asked().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn codes_for_what_no_operation_stands_for_count_like_any_send() {
+    let odd: [(&str, fn(u32) -> Request<Bytes>); 6] = [
+        ("coolkit's sendType 4", |number| coolkit_send("+8613800138001", "4", number)),
+        ("ShopXO's bind", |_| shopxo_send("user/appmobilebindverifysend", "mobile", "13800138001")),
+        ("Discuz! Q's rebind", |_| discuzq_send("13800138001", "rebind")),
+        ("Discuz! Q's verify", |_| discuzq_send("13800138001", "verify")),
+        ("Discuz! Q's reset_pay_pwd", |_| discuzq_send("13800138001", "reset_pay_pwd")),
+        ("ShopXO's bind, spelt otherwise", |_| {
+            shopxo_send("/User/AppMobileBindVerifySend.html", "mobile", "13800138001")
+        }),
+    ];
+    for (name, ask) in odd {
+        let bench = bench_with(vec![sent()], with_every_dialect);
+        let (bench, outcomes) = at_once(bench, (0..1000).map(ask).collect()).await;
+        let of = |code| count(&outcomes, Outcome::Problem(code));
+        let told = (of(ProblemCode::NotSupported), of(ProblemCode::SendTooFrequent));
+        assert_eq!(told, (1, 999), "{name}");
+        let (_, record) = bench.call(canonical_send("+8613800138001", "login")).await;
+        assert_eq!(record.outcome, Outcome::Problem(ProblemCode::SendTooFrequent), "{name}");
+        assert!(bench.asked().is_empty(), "{name}");
+    }
+}
