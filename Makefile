@@ -5,12 +5,13 @@ export DRAGOMAN_TOOLS ?= $(HOME)/.cache/dragoman/tools
 
 export PATH := $(DRAGOMAN_TOOLS)/bin:$(PATH)
 
-.PHONY: help run build test bench lint deb
+.PHONY: help run build test bench fuzz lint deb
 
 help:
 	@echo 'make run    build and start the gateway with its embedded backend on 127.0.0.1:8080'
 	@echo 'make test   formatting, lints, documentation and all tests, real clients included'
 	@echo 'make bench  the micro-benchmark and the instruction count per request'
+	@echo 'make fuzz   every decoder against libFuzzer, FUZZ_SECONDS=600 each, with a nightly compiler'
 	@echo 'make lint   licences, banned and vulnerable dependencies'
 	@echo 'make build  the binary as it is packaged: target/dist/dragoman'
 	@echo 'make deb    a Debian package: target/debian/'
@@ -49,6 +50,10 @@ bench:
 	@scripts/install-tools.sh bench
 	cargo bench --locked --bench exchange --bench translation
 	scripts/count-instructions.sh
+
+fuzz:
+	@scripts/install-tools.sh fuzz
+	scripts/fuzz.sh
 
 lint:
 	@scripts/install-tools.sh lint

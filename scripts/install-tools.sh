@@ -3,13 +3,14 @@
 # Debian packages are installed system-wide; everything else goes to the tools directory
 # ($DRAGOMAN_TOOLS, by default ~/.cache/dragoman/tools). Starts no service.
 #
-#   scripts/install-tools.sh build|test|bench|lint|deb
+#   scripts/install-tools.sh build|test|bench|fuzz|lint|deb
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 tools=${DRAGOMAN_TOOLS:-$HOME/.cache/dragoman/tools}
 cargo_deny_version=0.20.2
 cargo_deb_version=3.8.0
+cargo_fuzz_version=0.13.2
 ewelink_api_version=3.1.1
 
 say() { printf 'install-tools: %s\n' "$*" >&2; }
@@ -152,6 +153,18 @@ bench_tools() {
     command -v curl >/dev/null || apt_install curl
 }
 
+fuzz_tools() {
+    command -v rustup >/dev/null || fail "fuzzing wants a nightly compiler, and there is no rustup to install one"
+    if ! rustup toolchain list | grep -q '^nightly'; then
+        say "installing a nightly compiler, which fuzzing wants"
+        rustup toolchain install nightly --profile minimal >&2
+    fi
+    ! command -v cargo-fuzz >/dev/null || return 0
+    [ ! -x "$tools/bin/cargo-fuzz" ] || return 0
+    say "building cargo-fuzz, which takes some minutes"
+    cargo install --quiet --locked --root "$tools" --version "$cargo_fuzz_version" cargo-fuzz
+}
+
 lint_tools() {
     rust_component fmt rustfmt
     rust_component clippy clippy
@@ -175,7 +188,8 @@ case "${1:-}" in
     build) build_tools ;;
     test) build_tools && test_tools ;;
     bench) build_tools && bench_tools ;;
+    fuzz) build_tools && fuzz_tools ;;
     lint) build_tools && lint_tools ;;
     deb) build_tools && deb_tools ;;
-    *) fail "usage: $0 build|test|bench|lint|deb" ;;
+    *) fail "usage: $0 build|test|bench|fuzz|lint|deb" ;;
 esac

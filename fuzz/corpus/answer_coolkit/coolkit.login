@@ -1,0 +1,3 @@
+login - 200
+
+{"at": "a527297584f1ca030579a90d2e800481e22e850a", "rt": "24670a9e493ba18cf5d9750f14505705824fcfd9", "user": {"_id": "5c984cd3dc8295fa0ef3e592", "phoneNumber": "+8613123456789", "appId": "McFJj4Noke1mGDZCR1QarGW7P9Ycp0Vr", "lang": "cn", "online": false, "onlineTime": "2019-05-16T10:48:42.091Z", "ip": "113.87.160.95", "location": "广东", "offlineTime": "2019-05-16T10:51:22.090Z", "appInfos": [{"appVersion": "3.13.0", "os": "android"}], "nickname": "eWelink", "createdAt": "2019-03-25T03:36:51.335Z", "apikey": "95da0fea-5692-469a-c562-4dd5ee9a51f1"}, "region": "cn"}
