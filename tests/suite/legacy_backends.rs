@@ -87,7 +87,8 @@ impl Scene {
     fn set(backend: &'static Backend, client: &'static str) -> Self {
         let server = LegacyServer::start(backend.dialect, backend.options);
         let app = App::new(GATEWAY_APP, &App::sample().secret);
-        let gateway = House::translating(backend.dialect, server.address, &app).start();
+        let house = House::translating(backend.dialect, server.address, &app);
+        let gateway = house.for_clients_of(&DIALECTS).start();
         let mut client = Client::new(client, gateway.http, &app);
         client.lies = true;
         Self { backend, server, gateway, client, seen: 0 }

@@ -12,6 +12,7 @@ mod legacy_backends;
 mod legacy_packs;
 mod legacy_servers;
 mod metrics;
+mod own_packs;
 mod real_clients;
 mod redis_topologies;
 mod reload;

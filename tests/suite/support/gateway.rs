@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::clients::DIALECTS;
 use super::coolkit::App;
 use super::http;
 
@@ -51,23 +50,28 @@ impl House {
         Self { directory: Arc::new(tempfile::tempdir().unwrap()), config, secrets: Vec::new() }
     }
 
-    /// In front of a backend of a legacy dialect or of a pack, for clients of all dialects. Codes may be sent
-    /// as often as a test likes.
+    /// In front of a backend of any dialect.
     pub fn translating(dialect: &str, upstream: SocketAddr, app: &App) -> Self {
         let signs = format!("app = {{ id = {:?}, secret = {:?} }}\n", app.id, app.secret);
         let signs = if dialect == "coolkit" { signs } else { String::new() };
         let upstream = format!(
             "[upstream]\nkind = \"http\"\ndialect = {dialect:?}\naddresses = [\"{upstream}\"]\n{signs}"
         );
-        Self::new(&[app], &upstream).for_clients_of(&DIALECTS)
+        Self::new(&[app], &upstream)
     }
 
-    /// The same with listeners that are open to clients of these dialects, and no wait between two codes.
+    /// Open to clients of these dialects, which do not wait between two codes.
     pub fn for_clients_of(mut self, dialects: &[&str]) -> Self {
         let unsigned: Vec<_> = dialects.iter().filter(|dialect| **dialect != "coolkit").collect();
         let open = format!("dialects = {dialects:?}\nunsigned = {unsigned:?}\n");
         self.config = self.config.replace("dialects = [\"coolkit\"]\n", &open);
         self.with("[throttle]\ndestination_interval = \"off\"\n")
+    }
+
+    /// With the dialects of a directory of packs.
+    pub fn with_packs(mut self, directory: &Path) -> Self {
+        self.config = format!("dialects_dir = {directory:?}\n{}", self.config);
+        self
     }
 
     fn new(apps: &[&App], upstream: &str) -> Self {
