@@ -141,8 +141,15 @@ fn clients_of_discuzq_v3_live_at_backends_of_all_other_dialects() {
                 let mut new = new.clone();
                 new["sessionToken"] = unknown["Data"]["sessionToken"].clone();
                 let registered = v3(&client, "users/username.register", &new);
-                assert_eq!((&registered["Code"], &registered["Message"]), (&json!(0), &json!("接口调用成功")));
-                let taken = v3(&client, "users/username.register", &json!({"username": format!("zoe{number}"), "password": PASSWORD}));
+                assert_eq!(
+                    (&registered["Code"], &registered["Message"]),
+                    (&json!(0), &json!("接口调用成功"))
+                );
+                let taken = v3(
+                    &client,
+                    "users/username.register",
+                    &json!({"username": format!("zoe{number}"), "password": PASSWORD}),
+                );
                 assert_eq!(taken["Code"], -7042, "{dialect}: {taken}");
                 phone.clone()
             }
@@ -189,7 +196,11 @@ fn clients_of_the_ledger_live_at_backends_of_all_other_dialects() {
         assert_eq!(joined.status, 201, "{dialect}: {joined:?}");
         done(&joined);
         let wrong = enter(&client, &phone, "wrong-password");
-        assert_eq!((wrong.status, &wrong.json()["ledger"]["flaw"]["name"]), (401, &json!("stranger")), "{dialect}");
+        assert_eq!(
+            (wrong.status, &wrong.json()["ledger"]["flaw"]["name"]),
+            (401, &json!("stranger")),
+            "{dialect}"
+        );
         let entered = done(&enter(&client, &phone, PASSWORD));
         client.token = entered["ticket"]["text"].as_str().map(str::to_owned);
         let me = ledger(&client, "GET", "holders/me", &[], "");
@@ -197,7 +208,11 @@ fn clients_of_the_ledger_live_at_backends_of_all_other_dialects() {
             assert_eq!((me.status, &me.json()["ledger"]["flaw"]["name"]), (501, &json!("unknown")), "{me:?}");
         } else if dialect == "discuzq" {
             // Discuz! Q's tokens say whose they are, and those of the embedded backend do not.
-            assert_eq!((me.status, &me.json()["ledger"]["flaw"]["name"]), (401, &json!("no_ticket")), "{me:?}");
+            assert_eq!(
+                (me.status, &me.json()["ledger"]["flaw"]["name"]),
+                (401, &json!("no_ticket")),
+                "{me:?}"
+            );
         } else {
             assert_eq!(done(&me)["holder"]["mobile"], e164(&phone), "{dialect}: {me:?}");
         }
