@@ -14,7 +14,7 @@ pub struct Bound {
     pub admin: Option<SocketAddr>,
 }
 
-/// What is listening, and for the demo one set of requests a dialect that really work. `program`
+/// What is listening, and for the demo one set of requests for each dialect that really work. `program`
 /// is how this program is called.
 pub fn banner(settings: &Settings, bound: &Bound, program: &str) -> String {
     let mut text = format!("dragoman {}\n", env!("CARGO_PKG_VERSION"));
@@ -46,6 +46,9 @@ fn requests(listener: &Listener, gateway: SocketAddr, admin: SocketAddr, program
     for dialect in &listener.dialects {
         let commands = match dialect.as_str() {
             "canonical" => canonical(gateway, &outbox),
+            "qingzhenyun" => qingzhenyun(gateway, &outbox),
+            "discuzq" => discuzq(gateway, &outbox),
+            "shopxo" => shopxo(gateway, &outbox),
             "coolkit" => coolkit(gateway, &outbox, program),
             _ => continue,
         };
@@ -62,6 +65,45 @@ say /verification-codes '{{"channel":"sms","phone":"+8613800138010","purpose":"r
 {outbox}
 say /accounts '{{"phone":"+8613800138010","password":"a-fine-password","password_form":"plain","verification":{{"code":"'$code'"}}}}'
 say /sessions '{{"phone":"+8613800138010","password":"a-fine-password","password_form":"plain"}}'
+"#
+    )
+}
+
+/// The phone stands in the phoneInfo that sending the code answered.
+fn qingzhenyun(gateway: SocketAddr, outbox: &str) -> String {
+    let url = format!("http://{}/v1/user", reachable(gateway));
+    format!(
+        r#"say() {{ curl -s "{url}/$1" -H 'Content-Type: application/json' -d "$2"; echo; }}
+info=$(say sendRegisterMessage '{{"countryCode":"86","phone":"13800138012"}}' | grep -o '"result":"[^"]*"' | cut -d '"' -f 4)
+{outbox}
+say register '{{"phoneInfo":"'$info'","code":"'$code'","password":"a-fine-password"}}'
+say login '{{"value":"13800138012","password":"a-fine-password","countryCode":"86"}}'
+"#
+    )
+}
+
+/// A login by code finds nobody, and brings the token that the register binds the phone with.
+fn discuzq(gateway: SocketAddr, outbox: &str) -> String {
+    let url = format!("http://{}/api", reachable(gateway));
+    format!(
+        r#"say() {{ curl -s "{url}/$1" -H 'Content-Type: application/json' -d '{{"data":{{"attributes":'"$2"'}}}}'; echo; }}
+say sms/send '{{"mobile":"13800138013","type":"login"}}'
+{outbox}
+token=$(say sms/verify '{{"mobile":"13800138013","code":"'$code'","type":"login"}}' | grep -o '"token":"[^"]*"' | cut -d '"' -f 4)
+say register '{{"username":"demo","password":"a-fine-password","mobileToken":"'$token'"}}'
+say login '{{"username":"demo","password":"a-fine-password"}}'
+"#
+    )
+}
+
+fn shopxo(gateway: SocketAddr, outbox: &str) -> String {
+    let url = format!("http://{}/api.php", reachable(gateway));
+    format!(
+        r#"say() {{ curl -s "{url}?s=user/$1&application=app" -H 'Content-Type: application/json' -d "$2"; echo; }}
+say regverifysend '{{"accounts":"13800138014","type":"sms"}}'
+{outbox}
+say reg '{{"accounts":"13800138014","pwd":"a-fine-password","verify":"'$code'","type":"sms"}}'
+say login '{{"accounts":"13800138014","pwd":"a-fine-password","type":"username"}}'
 "#
     )
 }
@@ -118,6 +160,9 @@ mod tests {
         for part in [
             "\n# canonical\n",
             "\n# coolkit\n",
+            "\n# qingzhenyun\n",
+            "\n# discuzq\n",
+            "\n# shopxo\n",
             "http://127.0.0.1:1234/v1$1",
             "http://127.0.0.1:1234/api$1",
             "http://127.0.0.1:9999/outbox.json",

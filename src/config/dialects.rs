@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use sha2::{Digest, Sha256};
+
 /// A dialect, as far as the config must know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Dialect {
@@ -32,6 +34,8 @@ pub struct KnownDialect {
     pub signs: bool,
     /// The settings that it has, each with its values.
     pub settings: Vec<(String, Vec<String>)>,
+    /// The SHA-256 of its file, so that a reload sees a pack that changed.
+    pub digest: [u8; 32],
 }
 
 /// The built-in dialects, and those of a directory of packs. Of a pack only its name, its signature and its
@@ -60,6 +64,7 @@ fn read(text: &str) -> Option<KnownDialect> {
         name: dialect.get("name")?.as_str()?.to_owned(),
         signs,
         settings: settings.map(|(name, setting)| (name.clone(), values(setting))).collect(),
+        digest: Sha256::digest(text).into(),
     })
 }
 
