@@ -241,7 +241,13 @@ fn a_running_gateway_learns_a_dialect_keeps_the_old_one_of_a_broken_pack_and_for
     assert_eq!(words().as_deref(), Some("there is no such holder"));
 
     // The config stays as it is; a pack alone changes, which other instances can be told apart by.
-    let hash = || gateway.metrics_with("dragoman_config_info{").lines().find(|line| line.starts_with("dragoman_config_info{")).map(str::to_owned);
+    let hash = || {
+        gateway
+            .metrics_with("dragoman_config_info{")
+            .lines()
+            .find(|line| line.starts_with("dragoman_config_info{"))
+            .map(str::to_owned)
+    };
     let hash_before = hash();
     let other = |text: String| text.replace("there is no such holder", "nobody of that name");
     put(packs.path(), LEDGER, other);
