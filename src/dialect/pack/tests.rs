@@ -6,6 +6,7 @@ mod document;
 mod problems;
 mod qingzhenyun;
 mod recorded;
+mod round_trips;
 mod seeds;
 mod shopxo;
 
