@@ -155,7 +155,8 @@ fn time<'d>(form: TimeForm, moment: Moment, writing: Writing) -> Written<'d> {
         TimeForm::Seconds(number) | TimeForm::EitherUnit(number) => numeric(number, moment.seconds()),
         TimeForm::Milliseconds(number) => numeric(number, moment.millis()),
         TimeForm::Text => {
-            let local = Moment::from_millis(moment.millis() + i64::from(writing.zone_minutes) * 60_000);
+            let local =
+                Moment::from_millis(moment.millis().saturating_add(i64::from(writing.zone_minutes) * 60_000));
             let text = local.to_rfc3339();
             let date = text.get(..10).unwrap_or_default();
             let hours = text.get(11..19).unwrap_or_default();
