@@ -72,7 +72,7 @@ fn line(data: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// Header fields up to an empty line, and the body.
-fn fields<'d>(mut builder: http::request::Builder, mut data: &'d [u8]) -> (http::request::Builder, &'d [u8]) {
+fn fields(mut builder: http::request::Builder, mut data: &[u8]) -> (http::request::Builder, &[u8]) {
     loop {
         let (field, rest) = line(data);
         data = rest;
