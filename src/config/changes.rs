@@ -253,7 +253,7 @@ fn compare_listeners(changes: &mut Changes, old: &[Listener], new: &[Listener]) 
             &prefix,
             old,
             new,
-            Listener { address, dialects, default_dialect, unsigned, settings }
+            Listener { address, dialects, default_dialect, unsigned, settings, hosts }
         );
         let more = |old: &[String], new: &[String]| new.iter().any(|dialect| !old.contains(dialect));
         changes.weaker(format!("{prefix}unsigned"), more(&old.unsigned, &new.unsigned));

@@ -20,6 +20,8 @@ pub struct Listener {
     pub unsigned: Vec<String>,
     /// Options of dialects, as their packs name them: for each dialect its settings' values.
     pub settings: DialectSettings,
+    /// Host names, in lower case and without a port, at which one dialect alone is spoken.
+    pub hosts: BTreeMap<String, String>,
 }
 
 /// For each dialect the values of its settings.
@@ -35,6 +37,7 @@ impl Listener {
             default_dialect: None,
             unsigned: Vec::new(),
             settings: DialectSettings::new(),
+            hosts: BTreeMap::new(),
         }
     }
 
@@ -50,10 +53,30 @@ impl Listener {
         let settings = table
             .read("settings", |node| node.table("`settings`", |table| dialect_settings(table, &dialects)))
             .unwrap_or_default();
+        let hosts = table
+            .read("hosts", |node| node.table("`hosts`", |table| pinned_hosts(table, &dialects)))
+            .unwrap_or_default();
         let place = table.place("address");
-        let value = Self { address: address?, dialects, default_dialect, unsigned, settings };
+        let value = Self { address: address?, dialects, default_dialect, unsigned, settings, hosts };
         Some(Located { value, place })
     }
+}
+
+/// `hosts = { "shop.example" = "shopxo" }`
+fn pinned_hosts(table: &mut Table<'_>, offered: &[String]) -> BTreeMap<String, String> {
+    let mut hosts = BTreeMap::new();
+    for (host, place, node) in table.entries() {
+        let name = host.to_ascii_lowercase();
+        let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '[' | ']');
+        if name.is_empty() || !name.chars().all(is_name) {
+            let hint = "write the name alone, without a scheme, a port or a path: \"shop.example\"";
+            table.reader.error(&place, format!("{host:?} is no host name"), hint);
+        }
+        if let Some(dialect) = offered_dialect(node, offered) {
+            hosts.insert(name, dialect);
+        }
+    }
+    hosts
 }
 
 fn some_dialects(node: Node<'_>) -> Option<Vec<String>> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use http::header::{AUTHORIZATION, CONTENT_ENCODING};
+use http::header::{AUTHORIZATION, CONTENT_ENCODING, HOST};
 use http::{HeaderMap, HeaderValue, Method, request};
 
 use super::BuildError;
@@ -77,11 +77,39 @@ impl Route {
     }
 }
 
-struct ListenerRoutes {
+/// What is spoken at a listener, or at one of its host names.
+#[derive(Clone)]
+struct Spoken {
     /// Dialects that may be spoken here, those that sign first: a route that two of them claim
     /// belongs to the signed one, so that nobody chooses a weaker dialect.
     dialects: Vec<usize>,
     default_dialect: usize,
+}
+
+struct ListenerRoutes {
+    everywhere: Spoken,
+    /// Host names at which one dialect alone is spoken.
+    hosts: Vec<(String, Spoken)>,
+}
+
+impl ListenerRoutes {
+    fn spoken(&self, head: &request::Parts) -> &Spoken {
+        if self.hosts.is_empty() {
+            return &self.everywhere;
+        }
+        let field = || head.headers.get(HOST).and_then(|value| value.to_str().ok());
+        let host = head.uri.host().or_else(|| field().map(without_port)).unwrap_or_default();
+        let pinned = self.hosts.iter().find(|(name, _)| name.eq_ignore_ascii_case(host));
+        pinned.map_or(&self.everywhere, |(_, spoken)| spoken)
+    }
+}
+
+/// `shop.example:8080` without its port; an IPv6 address keeps its brackets.
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    }
 }
 
 /// All listeners' routes.
@@ -117,8 +145,14 @@ impl Routes {
             open.sort_by_key(|(unsigned, _)| *unsigned);
             let default = listener.default_dialect.as_deref().unwrap_or(CANONICAL);
             let default_dialect = roster.index(default, chosen(default))?;
-            let dialects = open.into_iter().map(|(_, index)| index).collect();
-            listeners.push(ListenerRoutes { dialects, default_dialect });
+            let dialects: Vec<usize> = open.into_iter().map(|(_, index)| index).collect();
+            let mut hosts = Vec::new();
+            for (host, name) in &listener.hosts {
+                let index = roster.index(name, chosen(name))?;
+                let alone = dialects.iter().copied().filter(|open| *open == index).collect();
+                hosts.push((host.clone(), Spoken { dialects: alone, default_dialect: index }));
+            }
+            listeners.push(ListenerRoutes { everywhere: Spoken { dialects, default_dialect }, hosts });
         }
         let pass_through = settings.pass_through.clone();
         let dialects = roster.packs();
@@ -127,7 +161,8 @@ impl Routes {
 
     /// The routes of one dialect where nothing else is spoken.
     pub(super) fn alone(dialect: Arc<Pack>) -> Self {
-        let listeners = vec![ListenerRoutes { dialects: vec![0], default_dialect: 0 }];
+        let everywhere = Spoken { dialects: vec![0], default_dialect: 0 };
+        let listeners = vec![ListenerRoutes { everywhere, hosts: Vec::new() }];
         let dialects = Arc::from([dialect]);
         Self { dialects, listeners, upstream_dialect: 0, pass_through: Vec::new(), demo: false }
     }
@@ -137,23 +172,25 @@ impl Routes {
     }
 
     pub(super) fn open(&self, listener: usize) -> impl Iterator<Item = usize> {
-        self.listeners.get(listener).into_iter().flat_map(|listener| listener.dialects.iter().copied())
+        self.listeners.get(listener).into_iter().flat_map(|listener| listener.everywhere.dialects.iter().copied())
     }
 
     pub(super) fn default_dialect(&self, listener: usize) -> usize {
-        self.listeners.get(listener).map_or(0, |listener| listener.default_dialect)
+        self.listeners.get(listener).map_or(0, |listener| listener.everywhere.default_dialect)
     }
 
     pub(super) fn route(&self, listener: usize, head: &request::Parts) -> Route {
-        let nobody = self.default_dialect(listener);
+        let spoken = self.listeners.get(listener).map(|listener| listener.spoken(head));
+        let nobody = spoken.map_or(0, |spoken| spoken.default_dialect);
+        let open = spoken.map_or(&[][..], |spoken| &spoken.dialects);
         if self.demo && is_forwarded(&head.headers) {
             return refused(nobody, ProblemCode::NotPermitted);
         }
         let Some(path) = normalise_path(head.uri.path()) else {
             return refused(nobody, ProblemCode::InvalidRequest);
         };
-        let claims = self.open(listener).filter_map(|index| Some((index, self.dialects.get(index)?)));
-        let pinned = self.open(listener).count() == 1;
+        let claims = open.iter().filter_map(|index| Some((*index, self.dialects.get(*index)?)));
+        let pinned = open.len() == 1;
         let query = head.uri.query().unwrap_or_default();
         let target = Target { method: &head.method, path: &path, query, pinned };
         let mut wrong_method = None;
@@ -167,14 +204,14 @@ impl Routes {
             }
         }
         if let Some(dialect) = wrong_method {
-            let methods = Methods::that(|method| self.takes(listener, Target { method, ..target }));
+            let methods = Methods::that(|method| self.takes(open, Target { method, ..target }));
             return Route::Refused { dialect, code: ProblemCode::MethodNotAllowed, methods };
         }
         if self.may_pass(head, &path) { Route::PassThrough } else { refused(nobody, ProblemCode::NotFound) }
     }
 
-    fn takes(&self, listener: usize, target: Target<'_>) -> bool {
-        let mut dialects = self.open(listener).filter_map(|index| self.dialects.get(index));
+    fn takes(&self, open: &[usize], target: Target<'_>) -> bool {
+        let mut dialects = open.iter().filter_map(|index| self.dialects.get(*index));
         dialects.any(|dialect| matches!(dialect.claim(target), Claim::Operation(_)))
     }
 

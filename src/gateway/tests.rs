@@ -63,7 +63,7 @@ fn settings(directory: &std::path::Path) -> Settings {
             dialects: vec!["canonical".to_owned(), "coolkit".to_owned()],
             default_dialect: None,
             unsigned: vec!["canonical".to_owned()],
-            settings: Default::default(),
+            settings: Default::default(), hosts: Default::default(),
         }],
         admin: None,
         data_dir: Some(directory.to_owned()),

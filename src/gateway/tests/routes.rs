@@ -87,3 +87,34 @@ async fn only_what_is_listed_passes_and_never_an_account_route_of_the_backend() 
         assert!(matches!(route(method, target), Route::Refused { .. }), "{method} {target}");
     }
 }
+
+#[test]
+fn a_host_name_may_pin_one_dialect_which_then_has_the_paths_that_it_shares() {
+    let bench = bench_with(Vec::new(), |settings| {
+        let listener = &mut settings.listeners[0];
+        listener.dialects = vec!["coolkit".to_owned(), "shopxo".to_owned(), "canonical".to_owned()];
+        listener.unsigned = vec!["shopxo".to_owned()];
+        listener.hosts = [("shop.example", "shopxo"), ("closed.example", "canonical")]
+            .map(|(host, dialect)| (host.to_owned(), dialect.to_owned()))
+            .into();
+    });
+    let arrival = Arrival {
+        listener: 0,
+        client: None,
+        request_id: String::new(),
+        deadline: Instant::now() + Duration::from_secs(1),
+    };
+    let dialect = |host: &str, path: &str| {
+        let (head, _) = request("POST", path, &[("host", host)], "").into_parts();
+        let route = bench.gateway.route(&arrival, &head);
+        let index = route.dialect().unwrap();
+        (bench.gateway.pack(index).name(), matches!(route, Route::Account { .. }))
+    };
+    assert_eq!(dialect("api.example", "/api/user/login"), ("coolkit", true));
+    for host in ["shop.example", "SHOP.example:8080"] {
+        assert_eq!(dialect(host, "/api/user/login"), ("shopxo", true), "{host}");
+        assert_eq!(dialect(host, "/v1/sessions"), ("shopxo", false), "{host}");
+    }
+    // A host opens nothing that the listener has closed.
+    assert_eq!(dialect("closed.example", "/v1/sessions"), ("canonical", false));
+}
