@@ -8,16 +8,19 @@ use super::{OTHER_PASSWORD, PASSWORD, at_demo, other_than};
 use crate::support::clients::{Client, For};
 use crate::support::http::{Answer, field};
 
+/// The answer is a failure of the server's form, and nothing more.
+fn error(answer: &Answer, status: u16, code: &str, message: &str) {
+    let expected = json!({"success": false, "message": message, "code": code, "status": status});
+    assert_eq!((answer.status, answer.json()), (status, expected), "{answer:?}");
+}
+
+fn post(client: &Client, call: &str, members: Value) -> Answer {
+    client.json("POST", &format!("/v1/user/{call}"), None, &members)
+}
+
 #[test]
 fn a_qingzhenyun_client_is_answered_as_its_server_answers() {
     let (_directory, gateway, mut client) = at_demo("qingzhenyun");
-    let error = |answer: &Answer, status: u16, code: &str, message: &str| {
-        let expected = json!({"success": false, "message": message, "code": code, "status": status});
-        assert_eq!((answer.status, answer.json()), (status, expected), "{answer:?}");
-    };
-    let post = |client: &Client, call: &str, members: Value| {
-        client.json("POST", &format!("/v1/user/{call}"), None, &members)
-    };
     let phone = "13800138102";
     error(&post(&client, "sendRegisterMessage", json!({})), 400, "{PHONE}_REQUIRED", "{PHONE}_REQUIRED");
     let bad = post(&client, "sendRegisterMessage", json!({"phone": "12"}));
@@ -61,7 +64,11 @@ fn a_qingzhenyun_client_is_answered_as_its_server_answers() {
     let body = format!("value={phone}&password={PASSWORD}&countryCode=86");
     assert!(client.is_good(&client.send("POST", "/v1/user/login", &form, &body)));
     assert!(client.logs_in(phone, PASSWORD));
+    lives(client);
+}
 
+/// What the account does once it is there.
+fn lives(mut client: Client) {
     the_token_is_taken_from_five_places(&client);
     let token = client.token.as_deref();
     let named = client.json("POST", "/v1/user/changeName", token, &json!({"name": "zoe"}));
