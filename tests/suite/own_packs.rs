@@ -140,7 +140,7 @@ fn join_v3(backend: &Gateway, dialect: &str, client: &Client, phone: &str, name:
             let registered = v3(client, "users/username.register", &new);
             assert_eq!((&registered["Code"], &registered["Message"]), (&json!(0), &json!("接口调用成功")));
             let taken =
-                v3(&client, "users/username.register", &json!({"username": name, "password": PASSWORD}));
+                v3(client, "users/username.register", &json!({"username": name, "password": PASSWORD}));
             assert_eq!(taken["Code"], -7042, "{dialect}: {taken}");
             phone.to_owned()
         }
