@@ -3,16 +3,18 @@
 
 use std::fs;
 
+use serde_json::json;
+
 use crate::support::clients::{Client, DIALECTS, For};
 use crate::support::coolkit::App;
-use crate::support::gateway::House;
+use crate::support::gateway::{Gateway, House};
 use crate::support::legacy::LegacyServer;
 use crate::support::tools::source;
 
 const BACKEND_SECRET: &str = "the-secret-of-the-gateway-itself";
 
 /// Starts the example before its backend; clients of all dialects register there, save Discuz! Q's, which logs in.
-fn serves_all(example: &str, backend: &LegacyServer) {
+fn serves_all(example: &str, backend: &LegacyServer) -> Gateway {
     let mut text = fs::read_to_string(source(&format!("config/examples/{example}"))).unwrap();
     for (from, to) in [
         ("127.0.0.1:8080", "127.0.0.1:0"),
@@ -36,11 +38,21 @@ fn serves_all(example: &str, backend: &LegacyServer) {
             assert!(Client::new(dialect, gateway.http, &app).logs_in(&phone, "a-fine-password"), "{dialect}");
         }
     }
+    gateway
 }
 
 #[test]
 fn the_example_of_a_shopxo_backend_starts_and_serves_all_dialects() {
-    serves_all("shopxo-front.toml", &LegacyServer::start("shopxo", &[]));
+    let backend = LegacyServer::start("shopxo", &[]);
+    let gateway = serves_all("shopxo-front.toml", &backend);
+    let shop = Client::new("shopxo", gateway.http, &App::sample());
+    let before = backend.requests().len();
+    shop.shop("goods/index", &json!({}));
+    let passed = backend.requests().split_off(before);
+    assert!(matches!(&passed[..], [one] if one.target.contains("s=goods/index")), "{passed:?}");
+    // It would delete an account.
+    shop.shop("safety/logout", &json!({}));
+    assert_eq!(backend.requests().len(), before + 1);
 }
 
 #[test]

@@ -103,6 +103,46 @@ fn clients_of_built_in_dialects_live_at_backends_of_packs() {
             if let Some(renewed) = client.refresh() {
                 assert!(client.is_good(&renewed), "{pair}: {renewed:?}");
             }
+            if let Some(out) = client.log_out() {
+                assert_eq!(client.is_good(&out), dialect == LEDGER, "{pair}: {out:?}");
+            }
+        }
+    }
+}
+
+/// Registers a client of Discuz! Q v3 in the way that the backend's dialect leaves it, and tells as whom to log in.
+fn join_v3(backend: &Gateway, dialect: &str, client: &Client, phone: &str, name: &str) -> String {
+    let new = json!({"username": name, "password": PASSWORD});
+    match dialect {
+        // No form for a bare name: he logs in with an account that is there.
+        "coolkit" | "qingzhenyun" => {
+            assert_eq!(v3(client, "users/username.register", &new)["Code"], -4004, "{dialect}");
+            let mut other = Client::new("canonical", backend.http, &App::sample());
+            other.ask_code(For::Register, phone);
+            other.register(phone, &backend.code(&e164(phone)), PASSWORD);
+            phone.to_owned()
+        }
+        "shopxo" => {
+            assert_eq!(v3(client, "users/username.register", &new)["Code"], 0, "{dialect}");
+            name.to_owned()
+        }
+        // The code login of a number without an account proves the phone, and the register binds it.
+        _ => {
+            let asked = v3(client, "users/sms.send", &json!({"mobile": phone, "type": "login"}));
+            assert!(asked["Data"]["interval"].is_u64(), "{dialect}: {asked}");
+            let code = backend.code(&e164(phone));
+            let wrong = v3(client, "users/sms.login", &json!({"mobile": phone, "code": "no-code"}));
+            assert_eq!(wrong["Code"], -9002, "{dialect}: {wrong}");
+            let unknown = v3(client, "users/sms.login", &json!({"mobile": phone, "code": code}));
+            assert_eq!(unknown["Code"], -7041, "{dialect}: {unknown}");
+            let mut new = new.clone();
+            new["sessionToken"] = unknown["Data"]["sessionToken"].clone();
+            let registered = v3(client, "users/username.register", &new);
+            assert_eq!((&registered["Code"], &registered["Message"]), (&json!(0), &json!("接口调用成功")));
+            let taken =
+                v3(client, "users/username.register", &json!({"username": name, "password": PASSWORD}));
+            assert_eq!(taken["Code"], -7042, "{dialect}: {taken}");
+            phone.to_owned()
         }
     }
 }
@@ -115,45 +155,7 @@ fn clients_of_discuzq_v3_live_at_backends_of_all_other_dialects() {
         let gateway = in_front_of(&backend, dialect, &app, packs.path());
         let phone = format!("1390013920{number}");
         let mut client = Client::new(V3, gateway.http, &app);
-        let new = json!({"username": format!("zoe{number}"), "password": PASSWORD});
-        let who = match dialect {
-            // No form for a bare name: he logs in with an account that is there.
-            "coolkit" | "qingzhenyun" => {
-                assert_eq!(v3(&client, "users/username.register", &new)["Code"], -4004, "{dialect}");
-                let mut other = Client::new("canonical", backend.http, &app);
-                other.ask_code(For::Register, &phone);
-                other.register(&phone, &backend.code(&e164(&phone)), PASSWORD);
-                phone.clone()
-            }
-            "shopxo" => {
-                assert_eq!(v3(&client, "users/username.register", &new)["Code"], 0, "{dialect}");
-                format!("zoe{number}")
-            }
-            // The code login of a number without an account proves the phone, and the register binds it.
-            _ => {
-                let asked = v3(&client, "users/sms.send", &json!({"mobile": phone, "type": "login"}));
-                assert!(asked["Data"]["interval"].is_u64(), "{dialect}: {asked}");
-                let code = backend.code(&e164(&phone));
-                let wrong = v3(&client, "users/sms.login", &json!({"mobile": phone, "code": "no-code"}));
-                assert_eq!(wrong["Code"], -9002, "{dialect}: {wrong}");
-                let unknown = v3(&client, "users/sms.login", &json!({"mobile": phone, "code": code}));
-                assert_eq!(unknown["Code"], -7041, "{dialect}: {unknown}");
-                let mut new = new.clone();
-                new["sessionToken"] = unknown["Data"]["sessionToken"].clone();
-                let registered = v3(&client, "users/username.register", &new);
-                assert_eq!(
-                    (&registered["Code"], &registered["Message"]),
-                    (&json!(0), &json!("接口调用成功"))
-                );
-                let taken = v3(
-                    &client,
-                    "users/username.register",
-                    &json!({"username": format!("zoe{number}"), "password": PASSWORD}),
-                );
-                assert_eq!(taken["Code"], -7042, "{dialect}: {taken}");
-                phone.clone()
-            }
-        };
+        let who = join_v3(&backend, dialect, &client, &phone, &format!("zoe{number}"));
         let log_in = |password: &str| {
             v3(&client, "users/username.login", &json!({"username": who, "password": password}))
         };

@@ -3,24 +3,22 @@
 use serde_json::{Value, json};
 
 use super::{OTHER_PASSWORD, PASSWORD, at_demo, other_than};
-use crate::support::clients::For;
+use crate::support::clients::{Client, For};
 use crate::support::http::{Answer, field};
+
+/// The answer is an error document of the server's form.
+fn error(answer: &Answer, status: u16, code: &str, detail: &str, pointer: Option<&str>) {
+    let error = &answer.json()["errors"][0];
+    assert_eq!(answer.status, status, "{answer:?}");
+    assert_eq!(field(&answer.head, "content-type"), Some("application/vnd.api+json"), "{answer:?}");
+    assert_eq!((&error["status"], &error["code"]), (&json!(status.to_string()), &json!(code)), "{answer:?}");
+    assert_eq!(error["detail"][0].as_str().unwrap_or_default(), detail, "{answer:?}");
+    assert_eq!(error.pointer("/source/pointer").and_then(Value::as_str), pointer, "{answer:?}");
+}
 
 #[test]
 fn a_discuzq_client_is_answered_as_its_server_answers() {
     let (_directory, gateway, mut client) = at_demo("discuzq");
-    let error = |answer: &Answer, status: u16, code: &str, detail: &str, pointer: Option<&str>| {
-        let error = &answer.json()["errors"][0];
-        assert_eq!(answer.status, status, "{answer:?}");
-        assert_eq!(field(&answer.head, "content-type"), Some("application/vnd.api+json"), "{answer:?}");
-        assert_eq!(
-            (&error["status"], &error["code"]),
-            (&json!(status.to_string()), &json!(code)),
-            "{answer:?}"
-        );
-        assert_eq!(error["detail"][0].as_str().unwrap_or_default(), detail, "{answer:?}");
-        assert_eq!(error.pointer("/source/pointer").and_then(Value::as_str), pointer, "{answer:?}");
-    };
     let phone = "13800138103";
     let missing = client.document("POST", "/api/sms/send", None, &json!({"type": "login"}));
     error(&missing, 422, "validation_error", "手机号 不能为空。", Some("/data/attributes/mobile"));
@@ -50,7 +48,11 @@ fn a_discuzq_client_is_answered_as_its_server_answers() {
     assert_eq!(body["data"]["attributes"]["token_type"], "Bearer");
     let spent = client.document("POST", "/api/register", None, &new("zoes-sister", &mobile_token));
     assert_eq!(spent.status, 422, "{spent:?}");
+    zoe_lives(client);
+}
 
+/// What the account does once it is there.
+fn zoe_lives(mut client: Client) {
     let wrong = client.login("zoe", "wrong-password");
     assert_eq!(
         (wrong.status, &wrong.json()["errors"][0]["code"]),

@@ -8,16 +8,19 @@ use super::{OTHER_PASSWORD, PASSWORD, at_demo, other_than};
 use crate::support::clients::{Client, For};
 use crate::support::http::{Answer, field};
 
+/// The answer is a failure of the server's form, and nothing more.
+fn error(answer: &Answer, status: u16, code: &str, message: &str) {
+    let expected = json!({"success": false, "message": message, "code": code, "status": status});
+    assert_eq!((answer.status, answer.json()), (status, expected), "{answer:?}");
+}
+
+fn post(client: &Client, call: &str, members: Value) -> Answer {
+    client.json("POST", &format!("/v1/user/{call}"), None, &members)
+}
+
 #[test]
 fn a_qingzhenyun_client_is_answered_as_its_server_answers() {
     let (_directory, gateway, mut client) = at_demo("qingzhenyun");
-    let error = |answer: &Answer, status: u16, code: &str, message: &str| {
-        let expected = json!({"success": false, "message": message, "code": code, "status": status});
-        assert_eq!((answer.status, answer.json()), (status, expected), "{answer:?}");
-    };
-    let post = |client: &Client, call: &str, members: Value| {
-        client.json("POST", &format!("/v1/user/{call}"), None, &members)
-    };
     let phone = "13800138102";
     error(&post(&client, "sendRegisterMessage", json!({})), 400, "{PHONE}_REQUIRED", "{PHONE}_REQUIRED");
     let bad = post(&client, "sendRegisterMessage", json!({"phone": "12"}));
@@ -50,10 +53,7 @@ fn a_qingzhenyun_client_is_answered_as_its_server_answers() {
         body["result"]["uuid"].is_u64() && body["result"]["createTime"].as_i64().unwrap() > 1_700_000_000_000
     );
     let token = client.token.clone().unwrap();
-    assert_eq!(field(&registered.head, "authorization"), Some(format!("Bearer {token}").as_str()));
-    let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
-    let claims: Value = serde_json::from_slice(&claims).unwrap();
-    assert_eq!((&claims["uuid"], &claims["phone"]), (&body["result"]["uuid"], &json!(phone)), "{claims}");
+    assert_token(&registered, &token, phone);
 
     let wrong = post(&client, "login", json!({"value": phone, "password": "wrong-password"}));
     error(&wrong, 400, "USER_LOGIN_FAILED", "USER_LOGIN_FAILED");
@@ -64,7 +64,11 @@ fn a_qingzhenyun_client_is_answered_as_its_server_answers() {
     let body = format!("value={phone}&password={PASSWORD}&countryCode=86");
     assert!(client.is_good(&client.send("POST", "/v1/user/login", &form, &body)));
     assert!(client.logs_in(phone, PASSWORD));
+    lives(client);
+}
 
+/// What the account does once it is there.
+fn lives(mut client: Client) {
     the_token_is_taken_from_five_places(&client);
     let token = client.token.as_deref();
     let named = client.json("POST", "/v1/user/changeName", token, &json!({"name": "zoe"}));
@@ -82,6 +86,15 @@ fn a_qingzhenyun_client_is_answered_as_its_server_answers() {
     assert_eq!((&out.json()["result"], out.json().get("token")), (&json!(true), None), "{out:?}");
     error(&client.me().unwrap(), 401, "INVALID_TOKEN", "INVALID_TOKEN");
     error(&post(&client, "info", json!({})), 401, "CREDENTIALS_REQUIRED", "CREDENTIALS_REQUIRED");
+}
+
+/// The newest token is in body and header, and its claims are what the web client reads.
+fn assert_token(answer: &Answer, token: &str, phone: &str) {
+    let body = answer.json();
+    assert_eq!(field(&answer.head, "authorization"), Some(format!("Bearer {token}").as_str()));
+    let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
+    let claims: Value = serde_json::from_slice(&claims).unwrap();
+    assert_eq!((&claims["uuid"], &claims["phone"]), (&body["result"]["uuid"], &json!(phone)), "{claims}");
 }
 
 fn the_token_is_taken_from_five_places(client: &Client) {

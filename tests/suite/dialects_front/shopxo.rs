@@ -3,20 +3,22 @@
 use serde_json::json;
 
 use super::{OTHER_PASSWORD, PASSWORD, at_demo, other_than};
-use crate::support::clients::For;
+use crate::support::clients::{Client, For};
 use crate::support::http::{Answer, field};
+
+/// The answer is a failure of the server's form.
+fn error(answer: &Answer, code: i64, text: &str) {
+    assert_eq!(
+        (answer.status, answer.json()),
+        (200, json!({"msg": text, "code": code, "data": ""})),
+        "{answer:?}"
+    );
+    assert_eq!(field(&answer.head, "content-type"), Some("application/json; charset=utf-8"));
+}
 
 #[test]
 fn a_shopxo_client_is_answered_as_its_server_answers() {
     let (_directory, gateway, mut client) = at_demo("shopxo");
-    let error = |answer: &Answer, code: i64, text: &str| {
-        assert_eq!(
-            (answer.status, answer.json()),
-            (200, json!({"msg": text, "code": code, "data": ""})),
-            "{answer:?}"
-        );
-        assert_eq!(field(&answer.head, "content-type"), Some("application/json; charset=utf-8"));
-    };
     let phone = "13800138104";
     error(&client.shop("user/regverifysend", &json!({"type": "sms"})), -1, "账号不能为空");
     let bad = client.shop("user/regverifysend", &json!({"type": "sms", "accounts": "+12025550123"}));
@@ -54,6 +56,11 @@ fn a_shopxo_client_is_answered_as_its_server_answers() {
         let members = json!({"accounts": phone, "pwd": PASSWORD, "type": "username"});
         assert!(client.is_good(&client.json("POST", target, None, &members)), "{target}");
     }
+    lives(client, phone);
+}
+
+/// What the account does once it is there.
+fn lives(mut client: Client, phone: &str) {
     let me = client.me().unwrap();
     assert_eq!(client.phone_of(&me), phone, "{me:?}");
     assert_eq!(me.json()["data"]["token"].as_str(), client.token.as_deref());
