@@ -95,6 +95,11 @@ impl Pack {
         &self.plan.title
     }
 
+    /// Whether a request's query names one of the routes, whatever its path is.
+    pub fn is_named_by_query(&self, target: Target<'_>) -> bool {
+        self.plan.routes.named_anywhere(target)
+    }
+
     /// Where it is documented.
     pub fn sources(&self) -> &[String] {
         &self.sources

@@ -11,7 +11,7 @@ use super::trust::{Opened, Sides};
 use super::{Arrival, Gateway, Route};
 use crate::account::{Account, Call, Operation, Problem, ProblemCode, Reply};
 use crate::dialect::{Asked, Dialect, Language, Pack, Proof, Sending, Signed, Understood};
-use crate::guard::{Guard, Refusal, SignedRequest};
+use crate::guard::{Admission, Guard, Refusal, SignedRequest};
 use crate::observe::{Attempt, CallRecord, Outcome};
 use crate::store::Receipt;
 use crate::upstream::{Failure, FailureKind};
@@ -88,12 +88,17 @@ impl Exchange<'_> {
         }
         let now = self.gateway.clock.now();
         let mut opened = self.gateway.open(self.sides(), call, now).await?;
+        let admission = match self.admitted(call, record).await {
+            Ok(admission) => admission,
+            Err(problem) => {
+                // Only a success spends what holds once.
+                if let Some(spent) = opened.receipt {
+                    self.gateway.trust.tokens.give_back(spent).await;
+                }
+                return Err(problem);
+            }
+        };
         self.renew(call, &mut opened, record).await;
-        self.look_up(call, record).await?;
-        if call.operation == Operation::SendCode {
-            call.code_length = call.code_length.or(self.client.habits().code_length);
-        }
-        let admission = self.gateway.admit(self.arrival, call, record).await?;
         let told = match self.gateway.recall(self.sides(), call, now).await {
             Ok(()) => self.perform(call, record).await,
             Err(problem) => Err(Told { problem: self.unless_never_sent(call, problem), undone: true }),
@@ -110,6 +115,15 @@ impl Exchange<'_> {
                 Err(self.gateway.hand_binding(self.sides(), call, problem, now))
             }
         }
+    }
+
+    /// Finds out what the limits must know, and reserves what the call takes from them.
+    async fn admitted(&self, call: &mut Call, record: &mut CallRecord) -> Result<Admission, Problem> {
+        self.look_up(call, record).await?;
+        if call.operation == Operation::SendCode {
+            call.code_length = call.code_length.or(self.client.habits().code_length);
+        }
+        self.gateway.admit(self.arrival, call, record).await
     }
 
     /// Makes of the backend's good answer what this client can use.

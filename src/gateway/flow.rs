@@ -101,6 +101,10 @@ impl Exchange<'_> {
     /// Renews the upstream's session before it ends, so that the caller's token may slide on.
     pub(super) async fn renew(&self, call: &mut Call, opened: &mut Opened, record: &mut CallRecord) {
         let now = self.gateway.clock.now();
+        // Only where the answer surely brings the new token: after a refresh the old one is dead.
+        if call.operation != Operation::WhoAmI {
+            return;
+        }
         let Some(refresh_token) = renewal(opened, now).cloned() else { return };
         if !self.sides().upstream.has(Operation::Refresh) {
             return;

@@ -172,7 +172,10 @@ impl Routes {
     }
 
     pub(super) fn open(&self, listener: usize) -> impl Iterator<Item = usize> {
-        self.listeners.get(listener).into_iter().flat_map(|listener| listener.everywhere.dialects.iter().copied())
+        self.listeners
+            .get(listener)
+            .into_iter()
+            .flat_map(|listener| listener.everywhere.dialects.iter().copied())
     }
 
     pub(super) fn default_dialect(&self, listener: usize) -> usize {
@@ -225,7 +228,8 @@ impl Routes {
                 let target = Target { method: &head.method, path, query, pinned: true };
                 dialect.claim(target) != Claim::Foreign
             };
-            claims(path) || claims(&careless_path(path))
+            let target = Target { method: &head.method, path, query, pinned: true };
+            claims(path) || claims(&careless_path(path)) || dialect.is_named_by_query(target)
         });
         listed && !guarded && !is_disguised(&head.headers)
     }

@@ -141,11 +141,18 @@ pub(super) fn query_members(text: &str) -> Result<Object<'_>, Problem> {
 /// More members than any account call has: what is looked up member by member stays cheap.
 const MOST_MEMBERS: usize = 512;
 
+/// How deep a form's members may nest.
+const DEEPEST: usize = 8;
+
 /// Puts `user[name]=x` into an object `user`. `None` when a place is taken twice.
 pub(super) fn nest<'a>(pairs: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>) -> Option<Object<'a>> {
     let mut object = Object::default();
     for (count, (name, value)) in pairs.enumerate() {
         if count == MOST_MEMBERS {
+            return None;
+        }
+        // What nests deeper is no member of any pack, and would be walked down to its end.
+        if name.bytes().filter(|byte| *byte == b'[').count() > DEEPEST {
             return None;
         }
         match name.split_once('[') {

@@ -95,6 +95,7 @@ impl Routes {
         let key = match self.key.as_ref().map(|rule| rule.name(target)) {
             None | Some(Key::None) => None,
             Some(Key::Twice) => return Found::Ambiguous,
+            Some(Key::Name(name)) if self.is_disguised(&name) => return Found::Ambiguous,
             Some(Key::Name(name)) => Some(name),
         };
         let mut wrong_method = false;
@@ -111,6 +112,36 @@ impl Routes {
             wrong_method = true;
         }
         if wrong_method { Found::WrongMethod } else { Found::Foreign }
+    }
+}
+
+impl Routes {
+    /// Whether a name is none of the routes as it stands, and one of them to a server that takes what
+    /// follows for parameters, drops what is no letter or digit, or cuts names at a dot.
+    fn is_disguised(&self, name: &str) -> bool {
+        let plain = |text: &str| -> String { text.chars().filter(char::is_ascii_alphanumeric).collect() };
+        let parts = |text: &str| -> Vec<String> {
+            let part = |part: &str| plain(&part.split('.').next().unwrap_or_default().to_ascii_lowercase());
+            text.split(['/', '|', '\\']).map(part).filter(|part| !part.is_empty()).collect()
+        };
+        let named = parts(name);
+        self.entries.iter().any(|route| match &route.address {
+            Address::Key(key) => {
+                let known = parts(key);
+                **key != *name && (named.starts_with(&known) || named.iter().skip(1).eq(known.iter()))
+            }
+            Address::Path(_) => false,
+        })
+    }
+
+    /// Whether the query names a route, whatever the path is: a server that rewrites all paths to its
+    /// script takes the name from there.
+    pub fn named_anywhere(&self, target: Target<'_>) -> bool {
+        let places = self.key.iter().flat_map(|rule| &rule.places).filter(|place| place.query.is_some());
+        places.into_iter().any(|place| {
+            let path = format!("/{}", place.path);
+            self.find(Target { path: &path, ..target }) != Found::Foreign
+        })
     }
 }
 

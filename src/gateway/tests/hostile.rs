@@ -50,3 +50,59 @@ async fn a_member_with_a_dot_in_its_name_is_not_taken_for_a_place() {
     let asked = bench.asked().remove(0);
     assert!(!String::from_utf8_lossy(asked.body()).contains("apikey"));
 }
+
+#[test]
+fn a_form_that_nests_without_end_is_refused_and_not_walked() {
+    let bench = bench_with(Vec::new(), |settings| {
+        let listener = &mut settings.listeners[0];
+        listener.dialects = vec!["shopxo".to_owned()];
+        listener.unsigned = listener.dialects.clone();
+    });
+    let deep = format!("a[{}]=x", "][".repeat(30_000));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    for (target, body) in [
+        ("/api.php?s=user/login".to_owned(), format!("{deep}&accounts=ab_c&pwd=123456&type=username")),
+        (format!("/api.php?s=user/login&{deep}"), "accounts=ab_c&pwd=123456&type=username".to_owned()),
+    ] {
+        let form = [("content-type", "application/x-www-form-urlencoded")];
+        let (_, record) = runtime.block_on(bench.call(request("POST", &target, &form, &body)));
+        assert_eq!(record.outcome, Outcome::Problem(ProblemCode::InvalidRequest));
+    }
+}
+
+#[test]
+fn no_spelling_of_a_backends_route_passes_through() {
+    let bench = bench_with(Vec::new(), |settings| {
+        settings.listeners[0].dialects = vec!["canonical".to_owned()];
+        settings.upstream =
+            config::Upstream::Http(HttpUpstream::new("shopxo", &["127.0.0.1:9"], "backend.example"));
+        let file = "[[listener]]\naddress = \"127.0.0.1:0\"\n[upstream]\nkind = \"http\"\ndialect = \"shopxo\"\n\
+                    addresses = [\"127.0.0.1:9\"]\n[[pass_through]]\nprefix = \"/\"\n";
+        settings.pass_through = Settings::parse("pass", file, &|_| None).unwrap().0.pass_through;
+    });
+    let arrival = Arrival {
+        listener: 0,
+        client: None,
+        request_id: String::new(),
+        deadline: Instant::now() + Duration::from_secs(1),
+    };
+    let passes = |target: &str| {
+        let (head, _) = request("POST", target, &[], "").into_parts();
+        bench.gateway.route(&arrival, &head) == Route::PassThrough
+    };
+    assert!(passes("/api.php?s=goods/index") && passes("/goods/7"));
+    for target in [
+        "/api.php?s=user/loginverifysend",
+        "/api.php?s=user/loginverifysend/accounts/13800138000/type/sms",
+        "/api.php?s=user|loginverifysend",
+        "/api.php?s=user_/loginverifysend",
+        "/api.php?s=User/LoginVerifySend.html",
+        "/api.php?s=safety/logout",
+        "/api.php/user/reg",
+        "/index.php?s=api/user/reg",
+        "/index.php?s=api.x/user/reg",
+        "/goods/x?s=api/user/loginverifysend",
+    ] {
+        assert!(!passes(target), "{target}");
+    }
+}

@@ -248,7 +248,8 @@ async fn of_a_thousand_asks_at_once_over_all_dialects_and_spellings_one_reaches_
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn codes_for_what_no_operation_stands_for_count_like_any_send() {
-    let odd: [(&str, fn(u32) -> Request<Bytes>); 6] = [
+    type Ask = fn(u32) -> Request<Bytes>;
+    let odd: [(&str, Ask); 6] = [
         ("coolkit's sendType 4", |number| coolkit_send("+8613800138001", "4", number)),
         ("ShopXO's bind", |_| shopxo_send("user/appmobilebindverifysend", "mobile", "13800138001")),
         ("Discuz! Q's rebind", |_| discuzq_send("13800138001", "rebind")),

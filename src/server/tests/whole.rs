@@ -23,7 +23,8 @@ pub fn settings() -> Settings {
         dialects: Vec::new(),
         default_dialect: None,
         unsigned: Vec::new(),
-        settings: Default::default(), hosts: Default::default(),
+        settings: Default::default(),
+        hosts: Default::default(),
     };
     Settings {
         listeners: vec![listener("127.0.0.1:0"), listener("127.0.0.1:0")],
