@@ -87,7 +87,7 @@ impl<'a> Plan<'a> {
     fn send(&mut self, call: &Call) {
         let settings = self.settings;
         // Where a code goes that only the backend knows: to whoever the token belongs to.
-        let owner = || call.token.as_ref().map(|token| format!("token {}", token.expose()).into());
+        let owner = || call.token.as_ref().map(|token| format!("token {}", token.expose()));
         let Some(destination) = destination(call).or_else(owner) else { return };
         let purpose = call.purpose.map_or("", Purpose::name);
         let paused = if settings.per_purpose { vec![&*destination, purpose] } else { vec![&*destination] };
