@@ -52,7 +52,7 @@ fn check(text: &str, arguments: &[&str]) -> Ended {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("test.toml"), text).unwrap();
     let mut command = command(PROGRAM);
-    command.args(["check", "-c", "test.toml"]).args(arguments);
+    command.args(["check", "--offline", "-c", "test.toml"]).args(arguments);
     command.current_dir(directory.path()).env("MY_APP_SECRET", "for-my-app");
     end(&mut command, b"")
 }
@@ -123,9 +123,9 @@ fn a_secret_on_the_command_line_is_refused_and_not_repeated() {
 
 #[test]
 fn check_takes_the_shipped_file_and_the_demo() {
-    let shipped = dragoman(&["check", "-c", SHIPPED]);
+    let shipped = dragoman(&["check", "--offline", "-c", SHIPPED]);
     assert_eq!(shipped.code, Some(0), "{}", shipped.stdout);
-    let demo = dragoman(&["check"]);
+    let demo = dragoman(&["check", "--offline"]);
     assert_eq!((demo.code, demo.stdout.as_str()), (Some(0), "good: 0 errors, 0 warnings\n"));
 }
 
@@ -382,7 +382,7 @@ fn check_against_the_running_config_tells_reload_from_restart_and_no_value() {
     write("broken.toml", BROKEN);
     let against = |running: &str, new: &str| {
         let mut command = command(PROGRAM);
-        command.args(["check", "-c", new, "--against", running]);
+        command.args(["check", "--offline", "-c", new, "--against", running]);
         command.current_dir(directory.path()).env("MY_APP_SECRET", "for-my-app");
         end(&mut command, b"")
     };

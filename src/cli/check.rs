@@ -6,16 +6,21 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{Failure, settings};
-use crate::config::{App, Finding, Listener, Mode, Settings, Severity, Upstream};
+mod pairs;
+mod surroundings;
+
+use super::{Failure, settings, variable};
+use crate::config::{App, Finding, Listener, Locator, Mode, Settings, Severity, Upstream};
 use crate::dialect::{Dialect, Dialects};
 
 const EXAMPLES: &str =
-    "Every finding comes with its place and a hint. Exit code 1 means that `run` would refuse the file.
+    "Every finding comes with its place and a hint. Exit code 1 means that `run` would refuse the file. Whether
+its addresses are free, and its backend and store answer, is tried from here and only warned of.
 
 Examples:
   $ dragoman check -c dragoman.toml
   $ dragoman check -c dragoman.toml --verbose
+  $ dragoman check -c dragoman.toml --offline
   $ dragoman check -c new.toml --against dragoman.toml";
 
 /// Check a config file and the packs of its `dialects_dir`
@@ -28,7 +33,11 @@ pub struct Check {
     /// The config that runs now: also tell what a reload would change, and what needs a restart
     #[arg(long, value_name = "FILE")]
     against: Option<PathBuf>,
-    /// Also tell what is open to whom, and which problems packs tell by their `*` row
+    /// Look at the files alone: bind no address, and connect to nothing
+    #[arg(long)]
+    offline: bool,
+    /// Also tell what is open to whom, what the backend can't be asked, and which problems packs tell by
+    /// their `*` row
     #[arg(short, long)]
     verbose: bool,
 }
@@ -44,10 +53,19 @@ impl Check {
                     }
                     Err(findings) => return refuse(out, &[warnings, findings].concat()),
                 };
+                let locator = Locator::new(self.config.as_deref(), &variable);
+                warnings.extend(pairs::findings(&settings, &dialects, &locator));
+                if !self.offline {
+                    warnings.extend(surroundings::findings(&settings, &locator));
+                }
+                if warnings.iter().any(|finding| finding.severity == Severity::Error) {
+                    return refuse(out, &warnings);
+                }
                 write_findings(out, &warnings)?;
                 if self.verbose {
                     write_settings(out, &settings)?;
                     write_packs(out, &settings, &dialects)?;
+                    pairs::write(out, &settings, &dialects)?;
                 }
                 if let Some(running) = &self.against
                     && !write_changes(out, running, &settings)?

@@ -54,11 +54,13 @@ impl<'a> Reader<'a> {
     }
 
     /// Notes what makes the settings unusable.
+    #[track_caller]
     pub fn error(&self, place: &Place, message: impl Into<String>, hint: impl Into<String>) {
         self.note(place, Severity::Error, message.into(), hint.into());
     }
 
     /// Notes what works but should be looked at.
+    #[track_caller]
     pub fn warning(&self, place: &Place, message: impl Into<String>, hint: impl Into<String>) {
         self.note(place, Severity::Warning, message.into(), hint.into());
     }
@@ -115,7 +117,10 @@ impl<'a> Reader<'a> {
         findings
     }
 
+    #[track_caller]
     fn note(&self, place: &Place, severity: Severity, message: String, hint: String) {
+        #[cfg(test)]
+        super::tests::sites::note(&message);
         let (file, line, column) = match place {
             Place::Span(span) => {
                 let (line, column) = self.position(span.start);
@@ -225,13 +230,15 @@ impl<'a> Table<'a> {
     }
 
     /// Notes an error at a key's value, or else at the table.
+    #[track_caller]
     pub fn error(&self, key: &str, message: impl Into<String>, hint: impl Into<String>) {
-        self.reader.error(&self.place(key), message, hint);
+        self.reader.note(&self.place(key), Severity::Error, message.into(), hint.into());
     }
 
     /// Notes a warning at a key's value, or else at the table.
+    #[track_caller]
     pub fn warning(&self, key: &str, message: impl Into<String>, hint: impl Into<String>) {
-        self.reader.warning(&self.place(key), message, hint);
+        self.reader.note(&self.place(key), Severity::Warning, message.into(), hint.into());
     }
 
     fn note_unknown_keys(&self) {
@@ -268,15 +275,19 @@ impl<'a> Node<'a> {
     }
 
     /// Notes that the value is no good.
+    #[track_caller]
     pub fn fail<T>(self, message: impl Into<String>, hint: impl Into<String>) -> Option<T> {
-        self.reader.error(&self.place(), message, hint);
+        self.reader.note(&self.place(), Severity::Error, message.into(), hint.into());
         None
     }
 
     /// Notes that the value has the wrong type. Never shows the value: it may be a secret.
+    #[track_caller]
     pub fn wrong_type<T>(self, wanted: &str, hint: &str) -> Option<T> {
         let found = self.value().type_str();
-        self.fail(format!("`{}` must be {wanted}, not {found}", self.key), hint)
+        let message = format!("`{}` must be {wanted}, not {found}", self.key);
+        self.reader.note(&self.place(), Severity::Error, message, hint.to_owned());
+        None
     }
 
     /// A text.

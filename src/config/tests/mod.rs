@@ -5,6 +5,7 @@ mod dialects;
 mod form;
 mod seal;
 mod sections;
+pub(super) mod sites;
 mod sources;
 mod store;
 
@@ -46,13 +47,16 @@ fn points_at(text: &str, severity: Severity, message: &str) {
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
     let findings = findings(&format!("{before}{after}"));
-    let found = findings.iter().any(|finding| {
+    let found = findings.iter().find(|finding| {
         finding.message.contains(message)
             && (finding.line, finding.column) == (line, column)
             && finding.severity == severity
             && !finding.hint.is_empty()
     });
-    assert!(found, "no {message:?} at {line}:{column} among\n{}", lines(&findings));
+    let Some(found) = found else {
+        panic!("no {message:?} at {line}:{column} among\n{}", lines(&findings));
+    };
+    sites::proven(found);
 }
 
 fn error(text: &str, message: &str) {
