@@ -5,7 +5,7 @@ export DRAGOMAN_TOOLS ?= $(HOME)/.cache/dragoman/tools
 
 export PATH := $(DRAGOMAN_TOOLS)/bin:$(PATH)
 
-.PHONY: help run build test bench fuzz lint deb
+.PHONY: help run build test bench fuzz lint deb try-deb
 
 help:
 	@echo 'make run    build and start the gateway with its embedded backend on 127.0.0.1:8080'
@@ -15,6 +15,7 @@ help:
 	@echo 'make lint   licences, banned and vulnerable dependencies'
 	@echo 'make build  the binary as it is packaged: target/dist/dragoman'
 	@echo 'make deb    a Debian package: target/debian/'
+	@echo 'make try-deb  install and remove that package in a bare Debian tree; as root'
 
 # exec, so that Ctrl-C reaches the gateway and make ends when the gateway has ended.
 run:
@@ -38,6 +39,10 @@ deb: $(if $(filter file,$(origin DEB_BINARY)),build)
 	target/deb/dragoman completions zsh > target/deb/completions/_dragoman
 	target/deb/dragoman completions fish > target/deb/completions/dragoman.fish
 	cargo deb --locked --no-build --output target/debian/
+
+try-deb: deb
+	@command -v debootstrap >/dev/null || scripts/install-tools.sh try-deb
+	scripts/try-deb.sh
 
 test:
 	@scripts/install-tools.sh test

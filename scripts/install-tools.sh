@@ -3,7 +3,7 @@
 # Debian packages are installed system-wide; everything else goes to the tools directory
 # ($DRAGOMAN_TOOLS, by default ~/.cache/dragoman/tools). Starts no service.
 #
-#   scripts/install-tools.sh build|test|bench|fuzz|lint|deb
+#   scripts/install-tools.sh build|test|bench|fuzz|lint|deb|try-deb
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -191,5 +191,6 @@ case "${1:-}" in
     fuzz) build_tools && fuzz_tools ;;
     lint) build_tools && lint_tools ;;
     deb) build_tools && deb_tools ;;
-    *) fail "usage: $0 build|test|bench|fuzz|lint|deb" ;;
+    try-deb) apt_install debootstrap ;;
+    *) fail "usage: $0 build|test|bench|fuzz|lint|deb|try-deb" ;;
 esac
