@@ -17,6 +17,7 @@ pub mod json;
 pub mod observe;
 pub mod problem_details;
 pub mod query;
+pub mod region;
 pub mod seal;
 pub mod server;
 pub mod sign;

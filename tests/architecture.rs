@@ -45,6 +45,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "sign", "clock",
         ],
     ),
+    ("region", &["config", "account", "clock"]),
     ("observe", &["guard", "upstream", "config", "account", "clock"]),
     ("backend", &["problem_details", "upstream", "config", "account", "query", "json", "clock"]),
     ("dialect", &["config", "account", "sign", "query", "json", "hexadecimal", "clock"]),

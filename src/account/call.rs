@@ -1,6 +1,7 @@
 //! A request, understood.
 
-use super::{Channel, Client, Email, Extensions, Phone, Purpose, Secret};
+use super::identity::compared;
+use super::{Channel, Client, Country, Email, Extensions, Phone, Purpose, Secret};
 
 /// Declares the operations with their stable names in one table.
 macro_rules! operations {
@@ -209,5 +210,17 @@ impl Call {
             client: Client::default(),
             extensions: Extensions::default(),
         }
+    }
+
+    /// Every name under which the call means an account, each in the one form in which it is compared.
+    pub fn names(&self, country: Country) -> Vec<String> {
+        let phone = self.phone.as_ref().map(|phone| phone.e164().to_owned());
+        let email = self.email.as_ref().map(|email| compared(email.as_str(), country));
+        let names = [&self.identifier, &self.username].into_iter().flatten();
+        let names = names.map(|name| compared(name, country));
+        let mut all: Vec<String> = phone.into_iter().chain(email).chain(names).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
     }
 }

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, Region};
 use thiserror::Error;
+use unicode_normalization::UnicodeNormalization;
 
 /// A country, as an ISO 3166-1 alpha-2 code that the phone metadata knows.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -218,6 +219,20 @@ impl Identifier {
             Ok(phone) => Self::Phone(phone),
             Err(NotAPhone) => Self::Username(text.to_owned()),
         }
+    }
+}
+
+/// The form in which texts are compared that name the same: NFKC, lower case, trimmed.
+pub fn folded(text: &str) -> String {
+    text.trim().nfkc().collect::<String>().to_lowercase()
+}
+
+/// Spellings of one account's name come out as one text, also where a phone stands as a username.
+pub fn compared(name: &str, country: Country) -> String {
+    let folded = folded(name);
+    match Identifier::classify(&folded, country) {
+        Identifier::Phone(phone) => phone.e164().to_owned(),
+        Identifier::Email(_) | Identifier::Username(_) => folded,
     }
 }
 

@@ -12,7 +12,9 @@ mod secret;
 
 pub use call::{Call, Captcha, Federated, Operation, PasswordForm, Verification};
 pub use client::{Client, Extension, Extensions};
-pub use identity::{Country, Email, Identifier, NotAPhone, NotAnEmail, Phone, UnknownCountry};
+pub use identity::{
+    Country, Email, Identifier, NotAPhone, NotAnEmail, Phone, UnknownCountry, compared, folded,
+};
 pub use problem::{Problem, ProblemCode};
 pub use reply::{Account, AccountStatus, Channel, Gender, Purpose, Reply, Session};
 pub use secret::Secret;

@@ -153,6 +153,11 @@ impl Backend {
         response
     }
 
+    /// The name of the region whose accounts it keeps.
+    pub fn region(&self) -> Option<&str> {
+        self.0.region.as_deref()
+    }
+
     /// The codes last sent, newest first; none where another sender is in use.
     pub fn outbox(&self) -> Vec<Message> {
         self.0.outbox.as_ref().map(Outbox::messages).unwrap_or_default()

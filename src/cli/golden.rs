@@ -172,11 +172,10 @@ impl Case {
             })?;
         }
         if !self.regions.is_empty() {
-            let table = self.regions.iter().map(|(name, codes)| Region {
-                name: name.clone(),
-                base_url: None,
-                calling_codes: codes.clone(),
-            });
+            let table = self
+                .regions
+                .iter()
+                .map(|(name, codes)| Region { calling_codes: codes.clone(), ..Region::named(name) });
             translation.regions = Regions { table: table.collect(), ..translation.regions };
         }
         if let Some(region) = &self.region {

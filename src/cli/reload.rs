@@ -4,8 +4,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::upstreams::{Backends, http_backend, passing};
+use super::upstreams::Backends;
 use super::{Failure, settings};
+use crate::backend::Backend;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Change, Settings};
 use crate::gateway::Gateway;
@@ -21,6 +22,7 @@ pub(super) struct Reloader {
     pub settings: Settings,
     pub gateway: Arc<Gateway>,
     pub backends: Backends,
+    pub embedded: Vec<Backend>,
     pub figures: Figures,
     pub service: Arc<Service<Gateway>>,
     pub observer: Arc<Observer>,
@@ -65,18 +67,14 @@ impl Reloader {
     }
 
     async fn put_in_place(&mut self, new: Settings) -> Result<(), Failure> {
-        let same_upstream = new.upstream == self.settings.upstream;
-        let backends = match new.upstream.http().filter(|_| !same_upstream) {
-            Some(http) => http_backend(http, &new.regions.own, &self.figures)?,
-            None => self.backends.clone(),
-        };
-        let upstream = Arc::clone(&backends.upstream);
-        let gateway = Arc::new(self.gateway.renewed(&new, upstream).map_err(refused)?);
+        let backends = Backends::of(&new, &self.embedded, &self.figures, Some(&self.backends))?;
+        let gateway = self.gateway.renewed(&new, &backends.upstreams()?).map_err(refused)?;
+        let gateway = Arc::new(gateway);
         let passes = |settings: &Settings| !settings.pass_through.is_empty();
-        let passes_to = if same_upstream && passes(&new) == passes(&self.settings) {
+        let passes_to = if backends.same(&self.backends) && passes(&new) == passes(&self.settings) {
             Passing::Unchanged
         } else {
-            Passing::To(passing(&new, backends.balancer.as_ref())?.map(Box::new))
+            Passing::To(backends.passing(&new)?)
         };
         // The last thing that can fail. Until the swap below the old gateway asks the same memory.
         self.gateway.replay().adapt(&new.apps, SystemClock.now()).await.map_err(refused)?;

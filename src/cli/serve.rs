@@ -108,18 +108,13 @@ async fn serve(
         create(directory)?;
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let embedded = match &settings.backend {
-        Some(backend) => Some(
-            Backend::open(backend, Arc::clone(&clock)).map_err(|error| no_backend(error).hint(DATA_HINT))?,
-        ),
-        None => None,
-    };
+    let embedded = embedded(settings, &clock)?;
     let figures = upstreams::figures(&observer)?;
-    let Backends { upstream, balancer } = upstreams::backends(settings, embedded.as_ref(), &figures)?;
-    let passing = upstreams::passing(settings, balancer.as_ref())?;
+    let backends = Backends::of(settings, &embedded, &figures, None)?;
+    let passing = backends.passing(settings)?;
     let redis = redis(settings, &observer, Arc::clone(&clock)).await?;
     let stores = stores(settings, redis.as_ref(), clock.as_ref())?;
-    let gateway = Gateway::with_stores(settings, Arc::clone(&upstream), stores, clock)
+    let gateway = Gateway::with_stores(settings, backends.upstreams()?, stores, clock)
         .map_err(|error| no_start(error).hint(DATA_HINT))?;
     let gateway = Arc::new(gateway);
     let load = Load::new(&settings.limits);
@@ -128,7 +123,7 @@ async fn serve(
     let reloads = Reloads::listen().map_err(no_start)?;
     let notifier = Notifier::new(env::var_os("NOTIFY_SOCKET").as_deref()).map_err(no_start)?;
     // Codes are for whoever sits at this machine, and for nobody who only reaches it.
-    let shown = embedded.clone().filter(|_| settings.is_loopback());
+    let shown = if settings.is_loopback() { embedded.clone() } else { Vec::new() };
     let pages = pages(&observer, redis, shown);
     let edge = Edge::start(settings, Arc::clone(&gateway), passing, pages, load, Arc::clone(&observer) as _)
         .map_err(|error| no_start(error).hint(ADDRESS_HINT))?;
@@ -140,7 +135,8 @@ async fn serve(
         config: config.map(Path::to_owned),
         settings: settings.clone(),
         gateway: Arc::clone(&gateway),
-        backends: Backends { upstream, balancer },
+        backends,
+        embedded: embedded.clone(),
         figures,
         service: Arc::clone(edge.service()),
         observer,
@@ -151,15 +147,26 @@ async fn serve(
         if let Err(error) = gateway.save() {
             tracing::error!(%error, "the replay memory could not be saved; its floor holds");
         }
-        if let Some(backend) = &embedded
-            && let Err(error) = backend.checkpoint().await
-        {
-            tracing::error!(%error, "the embedded backend's log stays until the next start");
+        for backend in &embedded {
+            if let Err(error) = backend.checkpoint().await {
+                tracing::error!(%error, "the embedded backend's log stays until the next start");
+            }
         }
     };
     let stopped = edge.run(settings, &mut signals, save).await;
     reloading.abort();
     ended(stopped)
+}
+
+/// The embedded backends that the settings call for.
+fn embedded(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Vec<Backend>, Failure> {
+    let open = |backend: &config::Backend| {
+        if let Some(directory) = backend.database.parent() {
+            create(directory)?;
+        }
+        Backend::open(backend, Arc::clone(clock)).map_err(|error| no_backend(error).hint(DATA_HINT))
+    };
+    settings.backends.iter().map(open).collect()
 }
 
 /// Tells the service manager that the process serves, once that is proven, and later that it stops.
@@ -224,10 +231,14 @@ fn read_load(observer: &Observer, load: &Arc<Load>, gateway: &Arc<Gateway>) {
     });
 }
 
-fn pages(observer: &Arc<Observer>, redis: Option<Arc<RedisStore>>, embedded: Option<Backend>) -> AdminPages {
+fn pages(observer: &Arc<Observer>, redis: Option<Arc<RedisStore>>, embedded: Vec<Backend>) -> AdminPages {
     let observer = Arc::clone(observer);
-    let outbox = embedded.map(|backend| {
-        let entries = move || backend.outbox().into_iter().map(entry).collect();
+    let outbox = (!embedded.is_empty()).then(|| {
+        let entries = move || {
+            let mut messages: Vec<_> = embedded.iter().flat_map(Backend::outbox).collect();
+            messages.sort_by_key(|message| std::cmp::Reverse(message.time.millis()));
+            messages.into_iter().map(entry).collect()
+        };
         Box::new(entries) as Box<dyn Fn() -> Vec<OutboxEntry> + Send + Sync>
     });
     AdminPages {

@@ -1,4 +1,4 @@
-//! The backends as the settings name them, with their figures and health checks.
+//! The backends of all regions as the settings name them, with their figures and health checks.
 
 use std::sync::Arc;
 
@@ -6,19 +6,28 @@ use super::Failure;
 use super::serve::no_start;
 use crate::backend::Backend;
 use crate::config::{self, HttpUpstream, Settings};
+use crate::gateway::Upstreams;
 use crate::observe::Observer;
-use crate::server::PassTarget;
+use crate::server::{PassTarget, PassTargets};
 use crate::upstream::Upstream;
 use crate::upstream::balancer::Balancer;
 use crate::upstream::figures::Figures;
 use crate::upstream::http::HttpBackend;
 
-/// What answers account calls, and what shares the calls among its addresses if it has such.
+/// One region's backend.
 #[derive(Clone)]
-pub(super) struct Backends {
-    pub upstream: Arc<dyn Upstream>,
-    pub balancer: Option<Arc<Balancer>>,
+struct Serving {
+    region: String,
+    settings: config::Upstream,
+    /// What answers account calls.
+    upstream: Arc<dyn Upstream>,
+    /// What shares the calls among its addresses, if it has such.
+    balancer: Option<Arc<Balancer>>,
 }
+
+/// What answers account calls in each region, the own one first.
+#[derive(Clone)]
+pub(super) struct Backends(Vec<Serving>);
 
 /// The figures of all backends, where operators see them.
 pub(super) fn figures(observer: &Observer) -> Result<Figures, Failure> {
@@ -27,45 +36,88 @@ pub(super) fn figures(observer: &Observer) -> Result<Figures, Failure> {
     Ok(figures)
 }
 
-/// What the settings name.
-pub(super) fn backends(
-    settings: &Settings,
-    embedded: Option<&Backend>,
-    figures: &Figures,
-) -> Result<Backends, Failure> {
-    match (&settings.upstream, embedded) {
-        (config::Upstream::Http(http), _) => http_backend(http, &settings.regions.own, figures),
-        (config::Upstream::Embedded, Some(backend)) => {
-            Ok(Backends { upstream: Arc::new(backend.clone()), balancer: None })
+impl Backends {
+    /// What the settings name; those of `before` that did not change are kept, with their connections.
+    pub fn of(
+        settings: &Settings,
+        embedded: &[Backend],
+        figures: &Figures,
+        before: Option<&Self>,
+    ) -> Result<Self, Failure> {
+        let mut regions: Vec<_> = settings.upstreams().collect();
+        regions.sort_by_key(|(region, _)| *region != settings.regions.own);
+        let serving = regions.into_iter().map(|(region, upstream)| {
+            let same = |known: &&Serving| known.region == region && known.settings == *upstream;
+            match before.and_then(|before| before.0.iter().find(same)) {
+                Some(known) => Ok(known.clone()),
+                None => Serving::new(region, upstream, embedded, figures),
+            }
+        });
+        Ok(Self(serving.collect::<Result<_, _>>()?))
+    }
+
+    /// Whether both are the same, so that what passes to them may stay as it is.
+    pub fn same(&self, other: &Self) -> bool {
+        let name = |serving: &Serving| (serving.region.clone(), serving.settings.clone());
+        self.0.iter().map(name).eq(other.0.iter().map(name))
+    }
+
+    /// What the gateway sends calls to.
+    pub fn upstreams(&self) -> Result<Upstreams, Failure> {
+        let Some((own, others)) = self.0.split_first() else {
+            return Err(Failure::new("the own region has no backend"));
+        };
+        let own = Upstreams::new(Arc::clone(&own.upstream));
+        Ok(others.iter().fold(own, |all, other| all.with(&other.region, Arc::clone(&other.upstream))))
+    }
+
+    /// Where what is no account call goes, in each region, if anything may.
+    pub fn passing(&self, settings: &Settings) -> Result<PassTargets, Failure> {
+        if settings.pass_through.is_empty() {
+            return Ok(PassTargets::new());
         }
-        (config::Upstream::Embedded, None) => {
-            Err(Failure::new("the embedded backend has no place for its data").hint("set `data_dir`"))
-        }
+        let targets = self.0.iter().filter_map(|serving| {
+            let (http, balancer) = (serving.settings.http()?, serving.balancer.as_ref()?);
+            let target = PassTarget::new(http.clone(), Arc::clone(balancer)).map_err(no_start);
+            Some(target.map(|target| (serving.region.clone(), target)))
+        });
+        targets.collect()
+    }
+}
+
+impl Serving {
+    fn new(
+        region: &str,
+        settings: &config::Upstream,
+        embedded: &[Backend],
+        figures: &Figures,
+    ) -> Result<Self, Failure> {
+        let (upstream, balancer): (Arc<dyn Upstream>, _) = match settings {
+            config::Upstream::Http(http) => {
+                let backend = http_backend(http, region, figures)?;
+                let balancer = Arc::clone(backend.balancer());
+                (backend, Some(balancer))
+            }
+            config::Upstream::Embedded => {
+                let backend = embedded.iter().find(|backend| backend.region() == Some(region));
+                let backend = backend.ok_or_else(|| {
+                    Failure::new("the embedded backend has no place for its data").hint("set `data_dir`")
+                })?;
+                (Arc::new(backend.clone()), None)
+            }
+        };
+        Ok(Self { region: region.to_owned(), settings: settings.clone(), upstream, balancer })
     }
 }
 
 /// A backend elsewhere.
-pub(super) fn http_backend(
+fn http_backend(
     settings: &HttpUpstream,
     region: &str,
     figures: &Figures,
-) -> Result<Backends, Failure> {
+) -> Result<Arc<HttpBackend>, Failure> {
     let figures = figures.region(region, settings.addresses.len());
     let backend = Arc::new(HttpBackend::counted(settings.clone(), figures).map_err(no_start)?);
     backend.start_checks();
-    let balancer = Some(Arc::clone(backend.balancer()));
-    Ok(Backends { upstream: backend, balancer })
-}
-
-/// Where what is no account call goes, if anything may.
-pub(super) fn passing(
-    settings: &Settings,
-    balancer: Option<&Arc<Balancer>>,
-) -> Result<Option<PassTarget>, Failure> {
-    match (settings.upstream.http(), balancer) {
-        (Some(http), Some(balancer)) if !settings.pass_through.is_empty() => {
-            PassTarget::new(http.clone(), Arc::clone(balancer)).map(Some).map_err(no_start)
-        }
-        _ => Ok(None),
-    }
+    Ok(backend)
 }

@@ -6,8 +6,8 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 
 use super::{
-    Admin, App, Clients, HttpUpstream, Limits, Listener, Mode, NonceFormat, Regions, Replay, Seal, Settings,
-    Throttle, Upstream,
+    Admin, App, Clients, HttpUpstream, Limits, Listener, Mode, NonceFormat, Region, Regions, Replay, Seal,
+    Settings, Throttle, Upstream,
 };
 
 /// One key whose value differs.
@@ -98,11 +98,12 @@ impl Settings {
     /// with the old values of everything that needs one.
     pub fn reloaded(&self, new: Self) -> Self {
         let same_addresses = addresses(self) == addresses(&new);
-        let same_kind = self.upstream.http().is_some() == new.upstream.http().is_some();
+        // Which region lives where, and what passes through, goes with the backends that there are.
+        let same_kinds = embedded(self) == embedded(&new);
         Self {
-            listeners: if same_addresses { new.listeners } else { self.listeners.clone() },
-            upstream: if same_kind { new.upstream } else { self.upstream.clone() },
-            pass_through: if same_kind { new.pass_through } else { self.pass_through.clone() },
+            listeners: if same_addresses && same_kinds { new.listeners } else { self.listeners.clone() },
+            upstream: if same_kinds { new.upstream } else { self.upstream.clone() },
+            pass_through: if same_kinds { new.pass_through } else { self.pass_through.clone() },
             apps: new.apps,
             limits: new.limits,
             throttle: Throttle {
@@ -111,7 +112,7 @@ impl Settings {
                 ..new.throttle
             },
             clients: self.clients.clone(),
-            regions: if self.backend.is_some() { self.regions.clone() } else { new.regions },
+            regions: if same_kinds { new.regions } else { self.regions.clone() },
             default_country: new.default_country,
             dialects_dir: new.dialects_dir,
             dialects: new.dialects,
@@ -122,7 +123,7 @@ impl Settings {
             seal: new.seal,
             shutdown: self.shutdown.clone(),
             log: self.log,
-            backend: self.backend.clone(),
+            backends: self.backends.clone(),
             demo: self.demo,
         }
     }
@@ -130,6 +131,12 @@ impl Settings {
 
 fn addresses(settings: &Settings) -> Vec<std::net::SocketAddr> {
     settings.listeners.iter().map(|listener| listener.address).collect()
+}
+
+/// The regions of the embedded backends, the own one first, and the file that they share.
+fn embedded(settings: &Settings) -> (Option<&str>, Vec<&str>, Option<&std::path::Path>) {
+    let own = settings.upstream.http().is_none().then_some(settings.regions.own.as_str());
+    (own, settings.embedded_regions().collect(), settings.regions.residents.as_deref())
 }
 
 fn compare(changes: &mut Changes, old: &Settings, new: &Settings) {
@@ -150,7 +157,7 @@ fn compare(changes: &mut Changes, old: &Settings, new: &Settings) {
         regions,
         shutdown,
         log,
-        backend,
+        backends: _,
         default_country,
         dialects_dir,
         dialects,
@@ -160,10 +167,12 @@ fn compare(changes: &mut Changes, old: &Settings, new: &Settings) {
     changes.compare("default_country", default_country, &new.default_country);
     changes.compare("dialects_dir", dialects_dir, &new.dialects_dir);
     changes.compare("dialects", dialects, &new.dialects);
+    let other_kinds = embedded(old) != embedded(new);
+    changes.needs_restart = other_kinds;
     compare_listeners(changes, listeners, &new.listeners);
     changes.restarting(|changes| compare_admin(changes, admin.as_ref(), new.admin.as_ref()));
-    compare_upstreams(changes, upstream, &new.upstream);
-    changes.needs_restart = upstream.http().is_some() != new.upstream.http().is_some();
+    changes.needs_restart = other_kinds;
+    compare_upstreams(changes, "upstream", upstream, &new.upstream);
     changes.compare("pass_through", pass_through, &new.pass_through);
     let opened = new.pass_through.iter().any(|rule| !pass_through.contains(rule));
     changes.weaker("pass_through", opened);
@@ -185,8 +194,8 @@ fn compare(changes: &mut Changes, old: &Settings, new: &Settings) {
     });
     changes.restarting(|changes| changes.compare("store", store, &new.store));
     compare_fields!(changes, "seal.", seal, new.seal, Seal { keys });
-    changes.needs_restart = backend.is_some();
-    compare_fields!(changes, "region.", regions, new.regions, Regions { own, table });
+    changes.needs_restart = other_kinds;
+    compare_regions(changes, regions, &new.regions);
     changes.needs_restart = false;
     changes.restarting(|changes| {
         changes.compare("shutdown", shutdown, &new.shutdown);
@@ -253,7 +262,7 @@ fn compare_listeners(changes: &mut Changes, old: &[Listener], new: &[Listener]) 
             &prefix,
             old,
             new,
-            Listener { address, dialects, default_dialect, unsigned, settings, hosts }
+            Listener { address, dialects, default_dialect, unsigned, settings, hosts, region }
         );
         let more = |old: &[String], new: &[String]| new.iter().any(|dialect| !old.contains(dialect));
         changes.weaker(format!("{prefix}unsigned"), more(&old.unsigned, &new.unsigned));
@@ -272,14 +281,40 @@ fn compare_admin(changes: &mut Changes, old: Option<&Admin>, new: Option<&Admin>
     }
 }
 
-fn compare_upstreams(changes: &mut Changes, old: &Upstream, new: &Upstream) {
-    let (Upstream::Http(old), Upstream::Http(new)) = (old, new) else {
-        let same = old == new;
-        return changes.restarting(|changes| changes.compare("upstream.kind", &true, &same));
-    };
+fn compare_regions(changes: &mut Changes, old: &Regions, new: &Regions) {
     compare_fields!(
         changes,
-        "upstream.",
+        "region.",
+        old,
+        new,
+        Regions { own, mode, wrong_region_codes, residents, table }
+    );
+    // Which of the table's regions differ is said below, but not that they do.
+    changes.found.retain(|change| change.key != "region.table");
+    let names =
+        |regions: &Regions| regions.table.iter().map(|region| region.name.clone()).collect::<Vec<_>>();
+    changes.compare("region.table", &names(old), &names(new));
+    for (old, new) in old.table.iter().filter_map(|old| Some((old, new.find(&old.name)?))) {
+        let prefix = format!("region {:?}.", old.name);
+        let Region { name: _, base_url, calling_codes, upstream } = old;
+        changes.compare(format!("{prefix}base_url"), base_url, &new.base_url);
+        changes.compare(format!("{prefix}calling_codes"), calling_codes, &new.calling_codes);
+        match (upstream, &new.upstream) {
+            (Some(old), Some(new)) => compare_upstreams(changes, &format!("{prefix}upstream"), old, new),
+            (old, new) => changes.compare(format!("{prefix}upstream"), old, new),
+        }
+    }
+}
+
+fn compare_upstreams(changes: &mut Changes, name: &str, old: &Upstream, new: &Upstream) {
+    let (Upstream::Http(old), Upstream::Http(new)) = (old, new) else {
+        let same = old == new;
+        return changes.compare(format!("{name}.kind"), &true, &same);
+    };
+    let prefix = format!("{name}.");
+    compare_fields!(
+        changes,
+        &prefix,
         old,
         new,
         HttpUpstream {
@@ -301,8 +336,8 @@ fn compare_upstreams(changes: &mut Changes, old: &Upstream, new: &Upstream) {
             settings,
         }
     );
-    changes.weaker("upstream.tls", !new.tls);
-    changes.weaker("upstream.secret", new.secret.is_none());
+    changes.weaker(format!("{prefix}tls"), !new.tls);
+    changes.weaker(format!("{prefix}secret"), new.secret.is_none());
 }
 
 fn compare_apps(changes: &mut Changes, old: &[App], new: &[App]) {

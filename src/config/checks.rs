@@ -1,11 +1,14 @@
 //! What concerns several parts of the settings at once.
 
+mod regions;
+
 use std::net::SocketAddr;
 
 use super::demo::is_sample;
 use super::overrides;
 use super::reader::{Place, Reader};
-use super::{Mode, Settings, Upstream};
+use super::region::RegionPlaces;
+use super::{Mode, Settings};
 
 /// Where the parts stand in the file, in their order.
 pub(super) struct Places {
@@ -16,6 +19,7 @@ pub(super) struct Places {
     pub data_dir: Place,
     pub store: Place,
     pub pass_through: Place,
+    pub regions: RegionPlaces,
 }
 
 /// One listening address, and where it is named.
@@ -33,7 +37,9 @@ pub(super) fn check(reader: &Reader<'_>, settings: &Settings, places: &Places) {
     check_dialects(reader, settings, places);
     check_data_dir(reader, settings, places);
     check_seal(reader, settings, places);
-    if settings.upstream == Upstream::Embedded && !settings.pass_through.is_empty() {
+    regions::check(reader, settings, places);
+    let passes = settings.upstreams().any(|(_, upstream)| upstream.http().is_some());
+    if !passes && !settings.pass_through.is_empty() {
         reader.error(
             &places.pass_through,
             "the embedded backend has nothing to pass through to",
@@ -133,7 +139,7 @@ fn check_data_dir(reader: &Reader<'_>, settings: &Settings, places: &Places) {
     if settings.data_dir.is_some() {
         return;
     }
-    if settings.upstream == Upstream::Embedded {
+    if settings.embedded_regions().next().is_some() {
         reader.error(&places.data_dir, "the embedded backend needs a place for its data", "set `data_dir`");
     }
     if settings.apps.iter().any(|app| app.replay != Mode::Off) {
@@ -179,10 +185,11 @@ fn check_samples(reader: &Reader<'_>, settings: &Settings, places: &Places, open
             note(place, open);
         }
     }
-    if let Upstream::Http(upstream) = &settings.upstream {
+    for (upstream, place) in regions::upstreams(settings, places) {
+        let Some(upstream) = upstream.http() else { continue };
         let app = upstream.app.as_ref();
         if app.is_some_and(|app| is_sample(&app.id) || is_sample(app.secret.expose())) {
-            note(&places.upstream_app, open || !upstream.is_loopback());
+            note(place, open || !upstream.is_loopback());
         }
     }
 }

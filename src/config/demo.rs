@@ -59,11 +59,11 @@ impl Settings {
             regions: super::Regions::default(),
             shutdown: super::Shutdown::default(),
             log: super::Log::default(),
-            backend: None,
+            backends: Vec::new(),
             default_country: Country::CHINA,
             demo: true,
         };
-        settings.backend = Backend::of(&settings);
+        settings.backends = Backend::of(&settings);
         settings
     }
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use super::dialects::DIALECTS;
 use super::reader::{Located, Node, Place, Table, suggestion};
+use super::region::region_name;
 use super::value::bind_address;
 
 /// One address that clients connect to, and what they may speak there.
@@ -22,6 +23,8 @@ pub struct Listener {
     pub settings: DialectSettings,
     /// Host names, in lower case and without a port, at which one dialect alone is spoken.
     pub hosts: BTreeMap<String, String>,
+    /// The region that is served here; the gateway's own when `None`.
+    pub region: Option<String>,
 }
 
 /// For each dialect the values of its settings.
@@ -38,6 +41,7 @@ impl Listener {
             unsigned: Vec::new(),
             settings: DialectSettings::new(),
             hosts: BTreeMap::new(),
+            region: None,
         }
     }
 
@@ -56,8 +60,9 @@ impl Listener {
         let hosts = table
             .read("hosts", |node| node.table("`hosts`", |table| pinned_hosts(table, &dialects)))
             .unwrap_or_default();
+        let region = table.read("region", region_name);
         let place = table.place("address");
-        let value = Self { address: address?, dialects, default_dialect, unsigned, settings, hosts };
+        let value = Self { address: address?, dialects, default_dialect, unsigned, settings, hosts, region };
         Some(Located { value, place })
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::checks::{self, Places};
 use super::reader::{Located, Node, Place, Reader, Table};
+use super::region::RegionPlaces;
 use super::{
     Admin, App, Backend, Clients, Env, Finding, Limits, Listener, Log, PassThrough, Regions, Replay, Seal,
     Settings, Severity, Shutdown, Store, Throttle, Upstream, overrides,
@@ -58,7 +59,7 @@ fn read(reader: &Reader<'_>) -> Option<Settings> {
     let document = reader.parse()?;
     let read = |table: &mut Table<'_>| read_document(table);
     let (mut settings, places) = Table::walk(reader, "the file", document.get_ref(), Place::File, read);
-    settings.backend = Backend::of(&settings);
+    settings.backends = Backend::of(&settings);
     overrides::apply(reader, &mut settings);
     checks::check(reader, &settings, &places);
     Some(settings)
@@ -82,15 +83,6 @@ fn read_document(table: &mut Table<'_>) -> (Settings, Places) {
         table.error("upstream", "nothing to send calls to: [upstream] is missing", hint);
     }
     let upstream = section(table, "upstream", "[upstream]", Upstream::read);
-    let places = Places {
-        listeners: places(&listeners),
-        apps: places(&apps),
-        admin: admin.as_ref().map_or(Place::File, |admin| admin.place.clone()),
-        upstream_app: table.place("upstream"),
-        data_dir: table.place("data_dir"),
-        store: table.place("store"),
-        pass_through: table.place("pass_through"),
-    };
     let pass_through = table.read("pass_through", |node| {
         node.list(|item| item.table("[[pass_through]]", PassThrough::read).flatten())
     });
@@ -100,9 +92,20 @@ fn read_document(table: &mut Table<'_>) -> (Settings, Places) {
     let replay = section(table, "replay", "[replay]", Replay::read);
     let store = section(table, "store", "[store]", Store::read);
     let seal = section(table, "seal", "[seal]", Seal::read);
-    let regions = section(table, "region", "[region]", Regions::read);
+    let (regions, region_places) = section(table, "region", "[region]", Regions::read)
+        .unwrap_or_else(|| (Regions::default(), RegionPlaces::nowhere()));
     let shutdown = section(table, "shutdown", "[shutdown]", Shutdown::read);
     let log = section(table, "log", "[log]", Log::read);
+    let places = Places {
+        listeners: places(&listeners),
+        apps: places(&apps),
+        admin: admin.as_ref().map_or(Place::File, |admin| admin.place.clone()),
+        upstream_app: table.place("upstream"),
+        data_dir: table.place("data_dir"),
+        store: table.place("store"),
+        pass_through: table.place("pass_through"),
+        regions: region_places,
+    };
     // Where a part is wrong, which is noted by now, a default stands in for it, so that the
     // checks over all parts still find what else is wrong.
     let settings = Settings {
@@ -120,10 +123,10 @@ fn read_document(table: &mut Table<'_>) -> (Settings, Places) {
         throttle: throttle.unwrap_or_default(),
         store: store.unwrap_or_default(),
         seal: seal.unwrap_or_default(),
-        regions: regions.unwrap_or_default(),
+        regions,
         shutdown: shutdown.unwrap_or_default(),
         log: log.unwrap_or_default(),
-        backend: None,
+        backends: Vec::new(),
         default_country: default_country.unwrap_or(Country::CHINA),
         demo: false,
     };

@@ -46,7 +46,7 @@ pub use log::{Log, LogFormat, LogLevel};
 pub use pass_through::PassThrough;
 pub use reader::Env;
 pub(crate) use reader::suggestion;
-pub use region::{Region, Regions};
+pub use region::{Region, RegionMode, Regions};
 pub use replay::Replay;
 pub use seal::Seal;
 pub use shutdown::Shutdown;
@@ -97,8 +97,8 @@ pub struct Settings {
     pub shutdown: Shutdown,
     /// The diagnostic log.
     pub log: Log,
-    /// The embedded backend, where [`Upstream::Embedded`] is used.
-    pub backend: Option<Backend>,
+    /// The embedded backends, where [`Upstream::Embedded`] is used.
+    pub backends: Vec<Backend>,
     /// The country of phones without a country code.
     pub default_country: Country,
     /// Whether this is the demo that runs without a config file.
@@ -111,5 +111,30 @@ impl Settings {
         let listeners = self.listeners.iter().map(|listener| listener.address);
         let admin = self.admin.iter().map(|admin| admin.address);
         listeners.chain(admin).all(|address| address.ip().is_loopback())
+    }
+
+    /// The backend of a region, where calls can be sent there.
+    pub fn upstream_of(&self, region: &str) -> Option<&Upstream> {
+        if region == self.regions.own {
+            return Some(&self.upstream);
+        }
+        self.regions.find(region)?.upstream.as_ref()
+    }
+
+    /// The regions that calls can be sent to, in the order of the table, with their backends.
+    pub fn upstreams(&self) -> impl Iterator<Item = (&str, &Upstream)> {
+        let regions = self.regions.table.iter().map(|region| region.name.as_str());
+        regions.filter_map(|region| Some((region, self.upstream_of(region)?)))
+    }
+
+    /// The region that a listener serves.
+    pub fn region_of<'a>(&'a self, listener: &'a Listener) -> &'a str {
+        listener.region.as_deref().unwrap_or(&self.regions.own)
+    }
+
+    /// The regions whose backend is the embedded one.
+    pub(crate) fn embedded_regions(&self) -> impl Iterator<Item = &str> {
+        let embedded = self.upstreams().filter(|(_, upstream)| **upstream == Upstream::Embedded);
+        embedded.map(|(region, _)| region)
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn apply(reader: &Reader<'_>, settings: &mut Settings) {
     }
     if let Some(directory) = (reader.env)(DATA_DIR).filter(|directory| !directory.is_empty()) {
         settings.data_dir = Some(PathBuf::from(directory));
-        settings.backend = Backend::of(settings);
+        settings.backends = Backend::of(settings);
     }
 }
 

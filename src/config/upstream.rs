@@ -21,9 +21,9 @@ pub use balancing::{Balancing, Ejection, HealthCheck, Policy};
 pub use certificates::{Certificates, ClientCertificate, PemFile};
 pub use identity::UpstreamApp;
 
-/// The one backend that calls are sent to.
+/// The backend that a region's calls are sent to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "a process has one")]
+#[expect(clippy::large_enum_variant, reason = "a process has one for each region")]
 pub enum Upstream {
     /// The embedded user backend, in this process.
     Embedded,

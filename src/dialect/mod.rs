@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::header::HeaderValue;
 use http::{Request, Response, StatusCode, request};
 
-use crate::account::{Call, Country, Operation, Problem, ProblemCode, Reply};
+use crate::account::{Call, Country, Operation, Problem, ProblemCode, Reply, Secret};
 use crate::clock::Moment;
 use crate::config::UpstreamApp;
 use crate::query;
@@ -183,6 +183,13 @@ pub trait Dialect: Send + Sync {
     /// # Errors
     /// The problem that the answer tells; `upstream_unintelligible` when it tells nothing known.
     fn read_answer(&self, call: &Call, answer: &Response<Bytes>, reading: Reading) -> Result<Reply, Problem>;
+
+    /// Reads a backend's bad answer once more: whether its code is one of `codes`, which an operator says
+    /// mean that the account lives in another region.
+    fn wrong_region(&self, codes: &[String], answer: &Response<Bytes>, reading: Reading) -> Option<Problem>;
+
+    /// Every text that may be a session's token, of a request whose body is not read.
+    fn tokens_of_head(&self, head: &request::Parts) -> Vec<Secret>;
 }
 
 /// Brings a path to the one form that routes are compared with: percent-encoding undone, empty

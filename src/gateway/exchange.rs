@@ -6,7 +6,9 @@ use http::{Response, request};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
+use super::backends::RegionBackend;
 use super::flow::own_account;
+use super::follow::{self, Followed};
 use super::trust::{Opened, Sides};
 use super::{Arrival, Gateway, Route};
 use crate::account::{Account, Call, Operation, Problem, ProblemCode, Reply};
@@ -30,7 +32,7 @@ pub(super) async fn run(
     let dialect = gateway.answering_dialect(arrival, route);
     let language = Language::preferred(&head.headers);
     let Route::Account { operation, .. } = route else {
-        let asked = gateway.asked(None, language);
+        let asked = gateway.asked(arrival, None, language);
         return gateway.tell(dialect, &asked, &ProblemCode::NotFound.into(), record);
     };
     record.dialect = Some(dialect.name());
@@ -38,7 +40,7 @@ pub(super) async fn run(
     let understood = match dialect.read_call(operation, head, body, gateway.reading()) {
         Ok(understood) => understood,
         Err(problem) => {
-            let asked = gateway.asked(Some(operation), language);
+            let asked = gateway.asked(arrival, Some(operation), language);
             return gateway.tell(dialect, &asked, &problem, record);
         }
     };
@@ -49,9 +51,11 @@ pub(super) async fn run(
         Proof::Signature(signed) => Some(signed),
         Proof::Token | Proof::None => None,
     };
-    let exchange = Exchange { gateway, client: dialect, arrival, head, body };
+    let home = gateway.backends.home(arrival.listener);
+    let exchange = Exchange { gateway, client: dialect, arrival, head, body, backend: home };
     let told = exchange.answer(&mut call, signed, record).await;
-    let asked = Asked { call: Some(&call), signed, ..gateway.asked(Some(call.operation), language) };
+    let told = told.map_err(|problem| follow::tell(problem, home, record));
+    let asked = Asked { call: Some(&call), signed, ..gateway.asked(arrival, Some(call.operation), language) };
     match told.and_then(|reply| dialect.write_reply(&asked, &fill_gaps(reply, &call))) {
         Ok(response) => {
             record.outcome = Outcome::Success;
@@ -62,7 +66,8 @@ pub(super) async fn run(
     }
 }
 
-/// One call under way.
+/// One call under way to one region.
+#[derive(Clone, Copy)]
 pub(super) struct Exchange<'a> {
     pub(super) gateway: &'a Gateway,
     /// The dialect that the caller speaks.
@@ -70,9 +75,17 @@ pub(super) struct Exchange<'a> {
     arrival: &'a Arrival,
     head: &'a request::Parts,
     body: &'a Bytes,
+    /// The backend that is asked.
+    pub(super) backend: &'a RegionBackend,
 }
 
-impl Exchange<'_> {
+impl<'a> Exchange<'a> {
+    /// The same call to another region.
+    pub(super) fn at(self, backend: &'a RegionBackend) -> Self {
+        Self { backend, ..self }
+    }
+
+    /// The call's whole way; `self` asks the region that serves the caller.
     async fn answer(
         &self,
         call: &mut Call,
@@ -84,11 +97,15 @@ impl Exchange<'_> {
             None => None,
         };
         if call.operation == Operation::Region {
-            return Ok(self.gateway.regions.answer(call));
+            return Ok(self.gateway.regions.answer(call, &self.backend.region));
         }
         let now = self.gateway.clock.now();
-        let mut opened = self.gateway.open(self.sides(), call, now).await?;
-        let admission = match self.admitted(call, record).await {
+        let home = self.backend;
+        let start = self.start(call, now).await?;
+        record.routed = start.by;
+        let first = self.at(start.backend);
+        let mut opened = self.gateway.open(first.sides(), call, now).await?;
+        let admission = match first.admitted(call, record).await {
             Ok(admission) => admission,
             Err(problem) => {
                 // Only a success spends what holds once.
@@ -98,22 +115,34 @@ impl Exchange<'_> {
                 return Err(problem);
             }
         };
-        self.renew(call, &mut opened, record).await;
-        let told = match self.gateway.recall(self.sides(), call, now).await {
-            Ok(()) => self.perform(call, record).await,
-            Err(problem) => Err(Told { problem: self.unless_never_sent(call, problem), undone: true }),
-        };
+        first.renew(call, &mut opened, record).await;
+        let told = first.attempt(call, record).await;
+        let Followed { exchange, told, untouched } = first.follow(home, start, call, told, record).await;
         self.gateway.settle(admission, &told, record).await;
         match told {
-            Ok(reply) => self.handed(call, &opened, reply, record).await,
+            Ok(reply) => {
+                let mut reply = exchange.handed(call, &opened, reply, record).await?;
+                exchange.remember(home, &mut reply).await?;
+                Ok(reply)
+            }
             Err(Told { problem, undone }) => {
                 if let Some(spent) = opened.receipt {
                     self.gateway.trust.tokens.give_back(spent).await;
                 }
-                let problem = self.localised(call, problem);
-                self.give_back(call, &problem, undone, receipt).await;
-                Err(self.gateway.hand_binding(self.sides(), call, problem, now))
+                let problem = follow::tell(problem, home, record);
+                self.give_back(call, &problem, undone, receipt.filter(|_| untouched)).await;
+                exchange.remember_binding(home, &problem).await?;
+                Err(self.gateway.hand_binding(exchange.sides(), call, problem, now))
             }
+        }
+    }
+
+    /// Asks one region, with what it had handed out for this call before.
+    pub(super) async fn attempt(&self, call: &mut Call, record: &mut CallRecord) -> Result<Reply, Told> {
+        let now = self.gateway.clock.now();
+        match self.gateway.recall(self.sides(), call, now).await {
+            Ok(()) => self.perform(call, record).await,
+            Err(problem) => Err(Told { problem: self.unless_never_sent(call, problem), undone: true }),
         }
     }
 
@@ -144,8 +173,8 @@ impl Exchange<'_> {
         Ok(reply)
     }
 
-    pub(super) fn sides(&self) -> Sides<'_> {
-        Sides { client: self.client, upstream: self.gateway.pack(self.gateway.upstream_dialect) }
+    pub(super) fn sides(&self) -> Sides<'a> {
+        Sides::of(self.gateway, self.client, self.backend)
     }
 
     /// Lets the guards decide, and notes what they found.
@@ -182,15 +211,15 @@ impl Exchange<'_> {
 
     /// Encodes, sends, decodes: one try at the backend.
     pub(super) async fn ask(&self, call: &Call, record: &mut CallRecord) -> Result<Reply, Told> {
-        let gateway = self.gateway;
         known_purpose(call).map_err(|problem| Told { problem, undone: true })?;
-        let dialect = gateway.pack(gateway.upstream_dialect);
+        let dialect = self.sides().upstream;
         record.upstream = Some(dialect.name());
+        record.region = Some(self.backend.region.to_string());
         let idempotency_key = idempotency_key(call, &self.head.headers, &self.arrival.request_id);
         let sending = self.sending(idempotency_key.as_deref());
         let request = dialect.write_call(call, &sending).map_err(|problem| Told { problem, undone: true })?;
         let sent = Instant::now();
-        let answer = gateway.upstream.send(request, self.arrival.deadline).await;
+        let answer = self.backend.upstream.send(request, self.arrival.deadline).await;
         record.upstream_duration += sent.elapsed();
         let answer = match answer {
             Ok(answer) => answer,
@@ -202,12 +231,26 @@ impl Exchange<'_> {
                 return Err(Told { problem: problem_of(failure), undone: !failure.delivered });
             }
         };
-        let read = dialect.read_answer(call, &answer, gateway.reading());
+        let read = self.read(call, &answer).map_err(|problem| self.located(call, problem, record));
         let unintelligible =
             matches!(&read, Err(problem) if problem.code == ProblemCode::UpstreamUnintelligible);
         record.attempts.push(if unintelligible { Attempt::Unintelligible } else { Attempt::Answered });
-        record.region = Some(gateway.regions.own().to_owned());
         read.map_err(|problem| Told { problem, undone: false })
+    }
+
+    /// Reads a backend's answer, which may say in ways that its dialect does not know that the account
+    /// lives in another region.
+    fn read(&self, call: &Call, answer: &Response<Bytes>) -> Result<Reply, Problem> {
+        let (gateway, dialect) = (self.gateway, self.sides().upstream);
+        if let Some(region) = gateway.regions.redirect(answer) {
+            return Err(Problem::new(ProblemCode::WrongRegion).region(region.name.clone()));
+        }
+        let told = dialect.read_answer(call, answer, gateway.reading());
+        let codes = gateway.regions.codes();
+        if told.is_ok() || codes.is_empty() {
+            return told;
+        }
+        told.map_err(|problem| dialect.wrong_region(codes, answer, gateway.reading()).unwrap_or(problem))
     }
 
     /// Whether the backend's dialect has a form for a call, which is not sent.
@@ -224,7 +267,7 @@ impl Exchange<'_> {
         Sending {
             now: self.gateway.clock.now(),
             default_country: self.gateway.default_country,
-            app: self.gateway.upstream_app.as_ref(),
+            app: self.backend.app.as_ref(),
             random: u128::from_le_bytes(random),
             request_id: &self.arrival.request_id,
             idempotency_key,
@@ -261,20 +304,14 @@ impl Exchange<'_> {
         Ok(reply)
     }
 
-    fn localised(&self, call: &Call, problem: Problem) -> Problem {
-        match problem.code {
-            ProblemCode::WrongRegion => self.gateway.regions.tell(call, problem),
-            _ => problem,
-        }
-    }
-
     /// A request of which provably nothing came may be sent again by its sender: it was told
     /// another region, or not a byte of it reached the backend.
     async fn give_back(&self, call: &Call, problem: &Problem, undone: bool, receipt: Option<Receipt>) {
         let harmless = matches!(call.operation, Operation::Login | Operation::LoginCode | Operation::Refresh);
         let nothing_done = undone || problem.code == ProblemCode::WrongRegion;
         if let (true, true, Some(receipt)) = (harmless, nothing_done, receipt) {
-            self.gateway.guards.replay().give_back(receipt).await;
+            let regions = self.gateway.regions.size().try_into().unwrap_or(u8::MAX);
+            self.gateway.guards.replay().give_back(receipt, regions).await;
         }
     }
 }

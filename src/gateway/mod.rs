@@ -2,9 +2,10 @@
 //! no Pingora types: bytes in, bytes out.
 
 mod admission;
+mod backends;
 mod exchange;
 mod flow;
-mod regions;
+mod follow;
 mod roster;
 mod route;
 #[cfg(test)]
@@ -12,7 +13,6 @@ mod tests;
 mod translation;
 mod trust;
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -24,10 +24,11 @@ use tokio::time::Instant;
 
 use crate::account::{Country, Operation, Problem};
 use crate::clock::{Clock, Moment};
-use crate::config::{Finding, Settings, UpstreamApp};
-use crate::dialect::{Asked, CANONICAL, Dialect, Language, Pack, Reading};
+use crate::config::{Finding, Settings};
+use crate::dialect::{Asked, Dialect, Language, Pack, Reading};
 use crate::guard::{Apps, Floor, FloorError, Guards, Refusal, ReplayGuard, Throttle};
 use crate::observe::{CallRecord, Outcome};
+use crate::region::{Learned, RegionTable};
 use crate::seal::{KeysError, SealKeys};
 use crate::store::ReplayStore;
 use crate::store::memory::MemoryStore;
@@ -35,9 +36,9 @@ use crate::store::tokens::TokenStore;
 use crate::store::tokens::memory::MemoryTokens;
 use crate::store::windows::WindowStore;
 use crate::store::windows::memory::MemoryWindows;
-use crate::upstream::Upstream;
 
-use regions::RegionTable;
+use backends::RegionBackends;
+pub use backends::Upstreams;
 use roster::Roster;
 pub use route::Route;
 use route::Routes;
@@ -105,34 +106,41 @@ impl Stores {
     }
 }
 
+/// What a gateway hands on to the one that takes its place.
+struct Kept {
+    clock: Arc<dyn Clock>,
+    replay: Arc<ReplayGuard>,
+    throttle: Throttle,
+    trust: Trust,
+    learned: Arc<Learned>,
+}
+
 /// The exchange and all it needs.
 pub struct Gateway {
     dialects: Arc<[Arc<Pack>]>,
     routes: Routes,
     guards: Guards,
     throttle: Throttle,
-    upstream: Arc<dyn Upstream>,
-    /// Index of the dialect that the upstream speaks.
-    upstream_dialect: usize,
-    upstream_app: Option<UpstreamApp>,
+    backends: RegionBackends,
     trust: Trust,
     regions: RegionTable,
+    learned: Arc<Learned>,
     default_country: Country,
     json_depth: usize,
     clock: Arc<dyn Clock>,
 }
 
 impl Gateway {
-    /// Builds the exchange for these settings in front of `upstream`, with a memory of its own.
+    /// Builds the exchange for these settings in front of `upstreams`, with a memory of its own.
     ///
     /// # Errors
     /// When the replay guard has no place to keep its floor.
     pub fn new(
         settings: &Settings,
-        upstream: Arc<dyn Upstream>,
+        upstreams: impl Into<Upstreams>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, BuildError> {
-        Self::with_stores(settings, upstream, Stores::in_memory(settings, clock.now())?, clock)
+        Self::with_stores(settings, upstreams, Stores::in_memory(settings, clock.now())?, clock)
     }
 
     /// The same with given memories, which others may share.
@@ -141,7 +149,7 @@ impl Gateway {
     /// When the replay guard has no place to keep its floor.
     pub fn with_stores(
         settings: &Settings,
-        upstream: Arc<dyn Upstream>,
+        upstreams: impl Into<Upstreams>,
         stores: Stores,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, BuildError> {
@@ -151,15 +159,18 @@ impl Gateway {
         let throttle = throttle(settings, stores.windows, &clock)?;
         let keys = Arc::new(SealKeys::load(&settings.seal.keys, settings.data_dir.as_deref())?);
         let trust = Trust { keys, tokens: stores.tokens };
-        Self::build(settings, upstream, clock, Arc::new(replay), throttle, trust)
+        let learned = Arc::new(Learned::new().map_err(|_| FloorError::NoRandomness)?);
+        let kept = Kept { clock, replay: Arc::new(replay), throttle, trust, learned };
+        Self::build(settings, &upstreams.into(), kept)
     }
 
     /// Builds the exchange for reloaded settings. It shares the replay memory with this one, which
-    /// takes the reloaded apps with [`ReplayGuard::adapt`], and what the throttle has counted.
+    /// takes the reloaded apps with [`ReplayGuard::adapt`], what the throttle has counted, and where
+    /// accounts were found.
     ///
     /// # Errors
     /// When the settings name what does not exist.
-    pub fn renewed(&self, settings: &Settings, upstream: Arc<dyn Upstream>) -> Result<Self, BuildError> {
+    pub fn renewed(&self, settings: &Settings, upstreams: &Upstreams) -> Result<Self, BuildError> {
         let throttle = self.throttle.renewed(settings);
         // A key that the gateway made for itself stays; configured ones are what the settings say.
         let keys = match settings.seal.keys.as_slice() {
@@ -168,36 +179,27 @@ impl Gateway {
         };
         let trust = Trust { keys, tokens: self.trust.tokens.clone() };
         let replay = self.guards.replay().clone();
-        Self::build(settings, upstream, self.clock.clone(), replay, throttle, trust)
+        let (clock, learned) = (self.clock.clone(), self.learned.clone());
+        Self::build(settings, upstreams, Kept { clock, replay, throttle, trust, learned })
     }
 
-    fn build(
-        settings: &Settings,
-        upstream: Arc<dyn Upstream>,
-        clock: Arc<dyn Clock>,
-        replay: Arc<ReplayGuard>,
-        throttle: Throttle,
-        trust: Trust,
-    ) -> Result<Self, BuildError> {
+    fn build(settings: &Settings, upstreams: &Upstreams, kept: Kept) -> Result<Self, BuildError> {
+        let Kept { clock, replay, throttle, trust, learned } = kept;
         let mut roster = Roster::new(settings)?;
-        let none = BTreeMap::new();
-        let (upstream_dialect, upstream_app) = match settings.upstream.http() {
-            Some(http) => (roster.index(&http.dialect, &http.settings)?, http.app.clone()),
-            None => (roster.index(CANONICAL, &none)?, None),
-        };
+        let backends = RegionBackends::new(settings, upstreams, &mut roster)?;
+        let spoken = backends.iter().map(|backend| backend.dialect).collect();
         let guards = Guards::new(Apps::new(settings.apps.iter().cloned()), replay, clock.clone());
         let enforced = guards.enforces_signatures();
-        let routes = Routes::new(settings, &mut roster, upstream_dialect, enforced)?;
+        let routes = Routes::new(settings, &mut roster, spoken, enforced)?;
         let dialects = routes.dialects().clone();
         Ok(Self {
             routes,
             guards,
             throttle,
-            upstream,
-            upstream_dialect,
-            upstream_app,
+            backends,
             trust,
-            regions: RegionTable::new(&settings.regions),
+            regions: RegionTable::new(&settings.regions, settings.default_country),
+            learned,
             default_country: settings.default_country,
             json_depth: settings.limits.json_depth,
             dialects,
@@ -235,7 +237,7 @@ impl Gateway {
         record: &mut CallRecord,
     ) -> Response<Bytes> {
         record.refusal = Some(refusal);
-        let asked = self.asked(route.operation(), None);
+        let asked = self.asked(arrival, route.operation(), None);
         let mut response = self.tell(self.answering_dialect(arrival, route), &asked, problem, record);
         allow(&mut response, route);
         response
@@ -281,7 +283,12 @@ impl Gateway {
         Reading { default_country: self.default_country, json_depth: self.json_depth }
     }
 
-    fn asked(&self, operation: Option<Operation>, language: Option<Language>) -> Asked<'_> {
+    fn asked(
+        &self,
+        arrival: &Arrival,
+        operation: Option<Operation>,
+        language: Option<Language>,
+    ) -> Asked<'_> {
         Asked {
             operation,
             call: None,
@@ -289,7 +296,7 @@ impl Gateway {
             language,
             country: self.default_country,
             now: self.clock.now(),
-            region: self.regions.own(),
+            region: &self.backends.home(arrival.listener).region,
         }
     }
 

@@ -116,7 +116,8 @@ fn without_port(host: &str) -> &str {
 pub(super) struct Routes {
     dialects: Arc<[Arc<Pack>]>,
     listeners: Vec<ListenerRoutes>,
-    upstream_dialect: usize,
+    /// Those of all backends that something may pass through to.
+    upstream_dialects: Vec<usize>,
     pass_through: Vec<PassThrough>,
     /// The demo's secret is public, so nobody may reach it through a proxy of this machine.
     demo: bool,
@@ -126,7 +127,7 @@ impl Routes {
     pub(super) fn new(
         settings: &Settings,
         roster: &mut Roster,
-        upstream_dialect: usize,
+        upstream_dialects: Vec<usize>,
         signatures_enforced: bool,
     ) -> Result<Self, BuildError> {
         let none = BTreeMap::new();
@@ -156,7 +157,7 @@ impl Routes {
         }
         let pass_through = settings.pass_through.clone();
         let dialects = roster.packs();
-        Ok(Self { dialects, listeners, upstream_dialect, pass_through, demo: settings.demo })
+        Ok(Self { dialects, listeners, upstream_dialects, pass_through, demo: settings.demo })
     }
 
     /// The routes of one dialect where nothing else is spoken.
@@ -164,7 +165,7 @@ impl Routes {
         let everywhere = Spoken { dialects: vec![0], default_dialect: 0 };
         let listeners = vec![ListenerRoutes { everywhere, hosts: Vec::new() }];
         let dialects = Arc::from([dialect]);
-        Self { dialects, listeners, upstream_dialect: 0, pass_through: Vec::new(), demo: false }
+        Self { dialects, listeners, upstream_dialects: vec![0], pass_through: Vec::new(), demo: false }
     }
 
     pub(super) fn dialects(&self) -> &Arc<[Arc<Pack>]> {
@@ -222,7 +223,9 @@ impl Routes {
     /// own: offered to clients or not, those go through the guards.
     fn may_pass(&self, head: &request::Parts, path: &str) -> bool {
         let listed = self.pass_through.iter().any(|rule| rule.covers(&head.method, path));
-        let guarded = self.dialects.get(self.upstream_dialect).is_none_or(|dialect| {
+        let upstreams = self.upstream_dialects.iter().map(|index| self.dialects.get(*index));
+        let guarded = upstreams.into_iter().any(|dialect| {
+            let Some(dialect) = dialect else { return true };
             let query = head.uri.query().unwrap_or_default();
             let claims = |path: &str| {
                 let target = Target { method: &head.method, path, query, pinned: true };

@@ -16,10 +16,11 @@ use crate::clock::{ManualClock, Moment};
 use crate::config::{self, App, HttpUpstream, Limits, Listener, Regions, Replay, Shutdown};
 use crate::observe::Attempt;
 use crate::sign::SigningKey;
-use crate::upstream::{Failure, FailureKind};
+use crate::upstream::{Failure, FailureKind, Upstream};
 
 mod hostile;
 mod pairs;
+mod regions;
 mod routes;
 
 const NOW: i64 = 1_700_000_000;
@@ -39,7 +40,11 @@ impl Upstream for FakeUpstream {
     async fn send(&self, request: Request<Bytes>, _: Instant) -> Result<Response<Bytes>, Failure> {
         self.asked.lock().unwrap().push(request);
         let (status, body) = self.answers.lock().unwrap().remove(0)?;
-        let response = Response::builder().status(status).header("content-type", "application/json");
+        let response = Response::builder().status(status);
+        if (300..400).contains(&status) {
+            return Ok(response.header("location", body).body(Bytes::new()).unwrap());
+        }
+        let response = response.header("content-type", "application/json");
         Ok(response.body(Bytes::from(body)).unwrap())
     }
 }
@@ -56,6 +61,7 @@ fn settings(directory: &std::path::Path) -> Settings {
         name: name.to_owned(),
         base_url: Some(format!("https://{name}.example")),
         calling_codes: codes.to_vec(),
+        upstream: None,
     };
     Settings {
         listeners: vec![Listener {
@@ -65,6 +71,7 @@ fn settings(directory: &std::path::Path) -> Settings {
             unsigned: vec!["canonical".to_owned()],
             settings: Default::default(),
             hosts: Default::default(),
+            region: None,
         }],
         admin: None,
         data_dir: Some(directory.to_owned()),
@@ -79,10 +86,10 @@ fn settings(directory: &std::path::Path) -> Settings {
         seal: crate::config::Seal::default(),
         dialects_dir: None,
         dialects: Vec::new(),
-        regions: Regions { own: "cn".to_owned(), table: vec![region("cn", &[86]), region("eu", &[44, 49])] },
+        regions: Regions { table: vec![region("cn", &[86]), region("eu", &[44, 49])], ..Regions::default() },
         shutdown: Shutdown::default(),
         log: crate::config::Log::default(),
-        backend: None,
+        backends: Vec::new(),
         default_country: Country::CHINA,
         demo: false,
     }

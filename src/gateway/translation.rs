@@ -11,13 +11,13 @@ use bytes::Bytes;
 use http::{Request, Response, request};
 
 use super::exchange::{fill_gaps, idempotency_key, known_purpose};
-use super::regions::RegionTable;
 use super::route::Routes;
 use super::{Route, allow, bad_answer};
 use crate::account::{Call, Country, Operation, Problem, ProblemCode, Reply};
 use crate::clock::Moment;
 use crate::config::{Regions, UpstreamApp};
 use crate::dialect::{Asked, Dialect, Language, Pack, Proof, Reading, Sending, Understood};
+use crate::region::{Elsewhere, RegionTable};
 
 /// Two dialects, and what an exchange between them needs besides its messages.
 #[derive(Debug, Clone)]
@@ -157,7 +157,7 @@ impl Translation {
             Box::new(Refused { side: Side::Upstream, told: Err(problem), answer })
         };
         if call.operation == Operation::Region {
-            let reply = RegionTable::new(&self.regions).answer(call);
+            let reply = RegionTable::new(&self.regions, self.country).answer(call, &self.regions.own);
             let answer = self.client.write_reply(&asked, &reply).map_err(refuse)?;
             return Err(Box::new(Refused { side: Side::Gateway, told: Ok(reply), answer }));
         }
@@ -185,10 +185,7 @@ impl Translation {
         let mut failed = None;
         let told =
             self.upstream.read_answer(call, answer, self.reading()).map(|reply| fill_gaps(reply, call));
-        let told = told.map_err(|problem| match problem.code {
-            ProblemCode::WrongRegion => RegionTable::new(&self.regions).tell(call, problem),
-            _ => problem,
-        });
+        let told = told.map_err(|problem| self.located(call, problem));
         if let Err(problem) = &told
             && problem.code == ProblemCode::UpstreamUnintelligible
         {
@@ -207,6 +204,18 @@ impl Translation {
             notes.extend(notes::lost_in_answer(self, call, &told, &response));
         }
         TranslatedAnswer { told, answer: response, failed, notes }
+    }
+
+    /// A region that the backend named becomes one of the table, or an error that names none.
+    fn located(&self, call: &Call, problem: Problem) -> Problem {
+        if problem.code != ProblemCode::WrongRegion {
+            return problem;
+        }
+        match RegionTable::new(&self.regions, self.country).elsewhere(call, &problem, &self.regions.own) {
+            Elsewhere::Region(region) => problem.region(region.name.clone()),
+            Elsewhere::Same => ProblemCode::Internal.into(),
+            Elsewhere::Nowhere => ProblemCode::UpstreamUnintelligible.into(),
+        }
     }
 
     /// A call of which only the operation is known.

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::Gateway;
+use super::backends::RegionBackend;
 use crate::account::{Call, Operation, Problem, ProblemCode, Purpose, Reply, Secret, Session};
 use crate::clock::Moment;
 use crate::dialect::{Dialect, Habits, Pack, integer_of};
@@ -36,14 +37,20 @@ pub(super) struct Opened {
     pub receipt: Option<SpendReceipt>,
 }
 
-/// The dialects on both sides of a call.
+/// The dialects on both sides of a call, and the region that it goes to.
 #[derive(Clone, Copy)]
 pub(super) struct Sides<'a> {
     pub client: &'a Pack,
     pub upstream: &'a Pack,
+    pub backend: &'a RegionBackend,
 }
 
-impl Sides<'_> {
+impl<'a> Sides<'a> {
+    /// A client's dialect, and that of a region's backend.
+    pub fn of(gateway: &'a Gateway, client: &'a Pack, backend: &'a RegionBackend) -> Self {
+        Self { client, upstream: gateway.pack(backend.dialect), backend }
+    }
+
     /// Whether what one side issues the other can read.
     pub fn same(self) -> bool {
         self.client.name() == self.upstream.name()
@@ -55,8 +62,8 @@ impl Sides<'_> {
 }
 
 impl Gateway {
-    fn audience<'a>(&'a self, sides: Sides<'a>, app: Option<&'a str>) -> Audience<'a> {
-        Audience { dialect: sides.client.name(), app, region: self.regions.own() }
+    fn audience<'a>(sides: Sides<'a>, app: Option<&'a str>) -> Audience<'a> {
+        Audience { dialect: sides.client.name(), app, region: &sides.backend.region }
     }
 
     /// Opens what the gateway had issued to the caller, and puts what is in it into the call.
@@ -73,7 +80,7 @@ impl Gateway {
         if sides.client_habits().gateway_tokens
             && let Some(token) = &call.token
         {
-            let audience = self.audience(sides, call.client.app_id.as_deref());
+            let audience = Self::audience(sides, call.client.app_id.as_deref());
             let session = session_token::read(&self.trust.keys, token.expose(), audience, now);
             let session = session.map_err(|_| Problem::new(ProblemCode::TokenInvalid))?;
             call.token = Some(session.upstream.access_token.clone());
@@ -86,6 +93,25 @@ impl Gateway {
             opened.receipt = Some(self.open_binding(sides, call, now).await?);
         }
         Ok(opened)
+    }
+
+    /// Whether the gateway had sealed what a call presents for these sides.
+    pub(super) fn opens(&self, sides: Sides<'_>, call: &Call, now: Moment) -> bool {
+        if sides.same() {
+            return false;
+        }
+        let app = call.client.app_id.as_deref();
+        let (keys, habits) = (&self.trust.keys, sides.client_habits());
+        if let Some(token) = call.token.as_ref().filter(|_| habits.gateway_tokens) {
+            return session_token::read(keys, token.expose(), Self::audience(sides, app), now).is_ok();
+        }
+        let challenge = call.verification.as_ref().and_then(|verification| verification.challenge.as_ref());
+        if let Some(challenge) = challenge.filter(|_| habits.carries_challenge) {
+            let context = self.challenge_context(sides, purpose_of(call.operation), app);
+            return keys.open(challenge.expose(), &context, now).is_ok();
+        }
+        let binding = call.bind_token.as_ref();
+        binding.is_some_and(|token| keys.open(token.expose(), &self.binding_context(sides, app), now).is_ok())
     }
 
     fn open_challenge(&self, sides: Sides<'_>, call: &mut Call, now: Moment) -> Result<(), Problem> {
@@ -122,12 +148,12 @@ impl Gateway {
             kind: if names_destination { Kind::PhoneInfo } else { Kind::Challenge },
             operation: Some(Operation::SendCode),
             purpose,
-            audience: self.audience(sides, app),
+            audience: Self::audience(sides, app),
         }
     }
 
     fn binding_context<'a>(&'a self, sides: Sides<'a>, app: Option<&'a str>) -> Context<'a> {
-        let audience = self.audience(sides, app);
+        let audience = Self::audience(sides, app);
         Context { kind: Kind::MobileToken, operation: Some(Operation::LoginCode), purpose: None, audience }
     }
 
@@ -246,7 +272,7 @@ impl Gateway {
             (None, None) => return Ok(()),
         };
         let claims = claims(reply, opened);
-        let audience = self.audience(sides, call.client.app_id.as_deref());
+        let audience = Self::audience(sides, call.client.app_id.as_deref());
         let token = session_token::issue(&self.trust.keys, &claims, &upstream, audience, now);
         let token = token.map_err(|_| ProblemCode::Internal)?;
         reply.session = Some(Session {
@@ -280,7 +306,7 @@ pub(super) fn purpose_of(operation: Operation) -> Option<Purpose> {
 fn slot<'a>(sides: Sides<'a>, call: &'a Call, purpose: Purpose) -> Option<Slot<'a>> {
     let phone = call.phone.as_ref().map(Destination::Phone);
     let destination = phone.or(call.email.as_ref().map(Destination::Email))?;
-    Some(Slot { upstream: sides.upstream.name(), purpose, destination })
+    Some(Slot::Challenge { upstream: sides.backend.slot.as_str(), purpose, destination })
 }
 
 fn content(call: &Call, challenge: Option<Secret>, issued: Moment, expires: Moment) -> Content {
@@ -308,7 +334,7 @@ fn claims(reply: &Reply, opened: Option<&SessionToken>) -> Claims {
     }
 }
 
-fn store_failed(error: StoreError) -> Problem {
+pub(super) fn store_failed(error: StoreError) -> Problem {
     tracing::warn!(%error, "what the gateway remembers between two calls is out of reach");
     Problem::new(ProblemCode::Overloaded).retry_after(1)
 }

@@ -27,9 +27,6 @@ const SLACK_SECONDS: i64 = 60;
 /// A wall clock that falls back further than this, in milliseconds, has been set.
 const CLOCK_STEP_MILLIS: i64 = 1_000;
 
-/// How often one request may be given back: once, as there is one region so far.
-const GIVE_BACKS: u8 = 1;
-
 /// Why a request is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReplayRefusal {
@@ -177,9 +174,10 @@ impl ReplayGuard {
         Ok(())
     }
 
-    /// Forgets a request of which nothing came, so that its sender may send it again.
-    pub async fn give_back(&self, receipt: Receipt) {
-        self.store.give_back(receipt, GIVE_BACKS).await;
+    /// Forgets a request of which nothing came, so that its sender may send it again; at most so many
+    /// times in all, since each region may be asked with it.
+    pub async fn give_back(&self, receipt: Receipt, times: u8) {
+        self.store.give_back(receipt, times).await;
     }
 
     /// Live entries.

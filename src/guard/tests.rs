@@ -169,9 +169,9 @@ async fn a_request_that_was_given_back_passes_once_more_and_no_more() {
     let (bench, _directory) = bench(app());
     let request = made("n", START);
     let receipt = bench.admit(&request).await.unwrap().receipt.unwrap();
-    bench.guards.replay().give_back(receipt).await;
+    bench.guards.replay().give_back(receipt, 1).await;
     let receipt = bench.admit(&request).await.unwrap().receipt.unwrap();
-    bench.guards.replay().give_back(receipt).await;
+    bench.guards.replay().give_back(receipt, 1).await;
     assert_eq!(bench.code(&request).await, Some(ProblemCode::RequestReplayed));
 }
 

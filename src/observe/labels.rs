@@ -25,6 +25,11 @@ impl Labels {
         }
     }
 
+    /// Every region.
+    pub(super) fn regions(&self) -> impl Iterator<Item = &str> {
+        self.regions.iter().map(String::as_str)
+    }
+
     /// The label of an app.
     pub(super) fn app<'a>(&'a self, app: Option<&'a str>) -> &'a str {
         app.filter(|app| self.apps.contains(*app)).unwrap_or(UNKNOWN)

@@ -11,7 +11,7 @@ use prometheus::{
 };
 
 use super::CallRecord;
-use super::labels;
+use super::labels::{self, Labels};
 use crate::account::Operation;
 use crate::config::DIALECTS;
 
@@ -52,8 +52,12 @@ series! {
         "Tries at the backend, by result.";
     translation_failures IntCounterVec "dragoman_translation_failures_total" ["dialect" "side"]
         "Messages that could not be understood: requests of clients, answers of backends.";
-    region_hops IntCounter "dragoman_region_hops_total" []
-        "Calls sent on to another region.";
+    region_hops IntCounterVec "dragoman_region_hops_total" ["region"]
+        "Calls sent on to another region, by the region that they were sent on to.";
+    region_routed IntCounterVec "dragoman_region_routed_total" ["region" "by"]
+        "Calls that went to another region at once: where their session is, or their account was found before.";
+    region_disagreements IntCounterVec "dragoman_region_disagreements_total" ["region"]
+        "Answers that named the region that had just been asked: two gateways or backends disagree.";
     access_log_dropped IntCounter "dragoman_access_log_dropped_lines_total" []
         "Access-log lines dropped because the output was too slow or gone.";
     in_flight IntGauge "dragoman_in_flight_requests" []
@@ -109,6 +113,13 @@ impl Metrics {
         }
         let durations = Durations::register(&registry)?;
         Ok(Self { registry, series, durations, refreshers: Mutex::default() })
+    }
+
+    /// Shows what is alarming from its first time on as zero before that: an increase has two ends.
+    pub(super) fn begin(&self, labels: &Labels) {
+        for region in labels.regions() {
+            self.series.region_disagreements.with_label_values(&[region]);
+        }
     }
 
     /// Includes what another part measures itself.

@@ -14,6 +14,6 @@ pub use diagnostics::{StartLogError, start_log};
 pub use labels::Labels;
 pub use metrics::Metrics;
 pub use observer::{ObserveError, Observer};
-pub use record::{Attempt, CallRecord, Outcome};
+pub use record::{Attempt, CallRecord, Hop, Outcome, RoutedBy};
 
 pub use crate::guard::{Guard, Refusal};

@@ -35,6 +35,7 @@ impl Observer {
     /// When the metrics can't be registered or the access log can't start.
     pub fn new(labels: Labels, output: impl Write + Send + 'static) -> Result<Self, ObserveError> {
         let metrics = Metrics::new()?;
+        metrics.begin(&labels);
         let dropped = metrics.series.access_log_dropped.clone();
         let lost = move |lines| dropped.inc_by(u64::try_from(lines).unwrap_or(u64::MAX));
         Ok(Self {
@@ -51,6 +52,7 @@ impl Observer {
 
     /// Takes the label values of a reloaded config.
     pub fn relabel(&self, labels: Labels) {
+        self.metrics.begin(&labels);
         self.labels.store(labels.into());
     }
 
@@ -78,9 +80,7 @@ impl Observer {
         if record.old_secret {
             metrics.series.old_secret_requests.with_label_values(&[app]).inc();
         }
-        if record.hops > 0 {
-            metrics.series.region_hops.inc_by(record.hops.into());
-        }
+        self.count_regions(record, &labels);
         self.count_refusals(record, dialect);
         self.count_throttle(record);
         self.count_attempts(record, &labels);
@@ -114,11 +114,31 @@ impl Observer {
     }
 
     fn count_attempts(&self, record: &CallRecord, labels: &Labels) {
-        let upstream = labels::dialect(record.upstream);
-        let region = labels.region(record.region.as_deref());
-        for attempt in &record.attempts {
+        let last = (record.upstream, record.region.as_deref());
+        let (before, earlier) = match &record.hop {
+            Some(hop) => ((Some(hop.upstream), Some(hop.region.as_str())), hop.attempts),
+            None => (last, 0),
+        };
+        for (index, attempt) in record.attempts.iter().enumerate() {
+            let (upstream, region) = if index < earlier { before } else { last };
+            let (upstream, region) = (labels::dialect(upstream), labels.region(region));
             let label_values = [upstream, region, attempt.name()];
             self.metrics.series.upstream_attempts.with_label_values(&label_values).inc();
+        }
+    }
+
+    fn count_regions(&self, record: &CallRecord, labels: &Labels) {
+        let series = &self.metrics.series;
+        let region = labels.region(record.region.as_deref());
+        if record.hops > 0 {
+            series.region_hops.with_label_values(&[region]).inc_by(record.hops.into());
+        }
+        if let Some(by) = record.routed {
+            let first = record.hop.as_ref().map_or(region, |hop| labels.region(Some(&hop.region)));
+            series.region_routed.with_label_values(&[first, by.name()]).inc();
+        }
+        if record.regions_disagree {
+            series.region_disagreements.with_label_values(&[region]).inc();
         }
     }
 

@@ -56,6 +56,36 @@ impl Outcome {
     }
 }
 
+/// A region that was asked and named another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hop {
+    /// Its name.
+    pub region: String,
+    /// The dialect of its backend.
+    pub upstream: &'static str,
+    /// How many of the call's tries at a backend were there: the first ones.
+    pub attempts: usize,
+}
+
+/// Why a call went to another region than the caller's at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RoutedBy {
+    /// Its session, or its challenge, is of that region.
+    Session,
+    /// Its account was found there before.
+    Learned,
+}
+
+impl RoutedBy {
+    /// The stable name, for metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Session => "session",
+            Self::Learned => "learned",
+        }
+    }
+}
+
 /// What is known of one request once it is answered. Holds no secret and no body, and of the
 /// target only what the routes made of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -96,6 +126,12 @@ pub struct CallRecord {
     pub region: Option<String>,
     /// How often the call was sent on to another region.
     pub hops: u8,
+    /// The region that was asked before that.
+    pub hop: Option<Hop>,
+    /// Why another region than the caller's was asked first.
+    pub routed: Option<RoutedBy>,
+    /// Whether a backend named the region that had just been asked.
+    pub regions_disagree: bool,
     /// From the first byte of the request to the last byte of the answer.
     pub duration: Duration,
     /// The part of it spent waiting for the backend.
@@ -130,6 +166,9 @@ impl CallRecord {
             upstream: None,
             region: None,
             hops: 0,
+            hop: None,
+            routed: None,
+            regions_disagree: false,
             duration: Duration::ZERO,
             upstream_duration: Duration::ZERO,
             client_duration: Duration::ZERO,

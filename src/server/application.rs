@@ -32,6 +32,20 @@ pub trait Application: Send + Sync + 'static {
     /// What a decision means for the edge.
     fn step(&self, route: Self::Route) -> Step;
 
+    /// The region to whose backend a request goes with [`Step::PassThrough`], by the name under which the
+    /// service has it; notes it in `record`.
+    ///
+    /// # Errors
+    /// The problem that the caller is told when that can't be found out now.
+    fn passes_to(
+        &self,
+        _arrival: &Arrival,
+        _head: &request::Parts,
+        _record: &mut CallRecord,
+    ) -> impl Future<Output = Result<String, Problem>> + Send {
+        std::future::ready(Ok(String::new()))
+    }
+
     /// Answers a request whose body is there, and writes what happened into `record`.
     fn answer(
         &self,

@@ -53,7 +53,7 @@ impl<'a, A: Application> Call<'a, A> {
 
     /// Serves it; `buffer` holds its head and what came with it.
     pub async fn serve(mut self, stream: Stream, buffer: BytesMut, keep_alive: bool) -> Reusable {
-        let raw = self.serving.proxy.as_ref().map(|_| buffer.clone());
+        let raw = (!self.serving.proxies.is_empty()).then(|| buffer.clone());
         let mut session = HttpSession::new(stream);
         session.set_pipelining_enabled(true);
         session.set_read_timeout(None);
@@ -71,18 +71,40 @@ impl<'a, A: Application> Call<'a, A> {
         let Some(share) = self.service.load().call() else {
             return self.refuse(session, route, EdgeFault::TooManyCalls, keep_alive).await;
         };
-        let serving = Arc::clone(&self.serving);
-        match (serving.application.step(route), &serving.proxy, raw) {
-            (Step::Answer, ..) => self.answer(session, route, keep_alive).await,
-            (Step::Refuse(code), ..) => self.refuse(session, route, EdgeFault::Route(code), keep_alive).await,
-            (Step::PassThrough, Some(proxy), Some(raw)) => {
-                let passage = self.into_passage(route, share, keep_alive);
-                Box::pin(pass::serve(proxy, session.into_inner(), raw, passage, &serving.limits)).await
+        match (self.serving.application.step(route), raw) {
+            (Step::Answer, _) => self.answer(session, route, keep_alive).await,
+            (Step::Refuse(code), _) => self.refuse(session, route, EdgeFault::Route(code), keep_alive).await,
+            (Step::PassThrough, Some(raw)) => {
+                Box::pin(self.pass(session, raw, route, share, keep_alive)).await
             }
-            (Step::PassThrough, ..) => {
+            (Step::PassThrough, None) => {
                 self.refuse(session, route, EdgeFault::NowhereToPass, keep_alive).await
             }
         }
+    }
+
+    /// Passes it on to the backend of its session's region; `raw` is its head and what came with it.
+    async fn pass(
+        mut self,
+        session: HttpSession,
+        raw: BytesMut,
+        route: A::Route,
+        share: CallShare,
+        keep_alive: bool,
+    ) -> Reusable {
+        let serving = Arc::clone(&self.serving);
+        let head = session.req_header();
+        let region = match serving.application.passes_to(&self.arrival, head, &mut self.record).await {
+            Ok(region) => region,
+            Err(problem) => {
+                return self.refuse(session, route, EdgeFault::Route(problem.code), keep_alive).await;
+            }
+        };
+        let Some(proxy) = serving.proxies.get(&region) else {
+            return self.refuse(session, route, EdgeFault::NowhereToPass, keep_alive).await;
+        };
+        let passage = self.into_passage(route, share, keep_alive);
+        pass::serve(proxy, session.into_inner(), raw, passage, &serving.limits).await
     }
 
     /// From here on the client is who a trusted proxy says it is.

@@ -25,6 +25,15 @@ impl Application for Gateway {
         }
     }
 
+    async fn passes_to(
+        &self,
+        arrival: &Arrival,
+        head: &request::Parts,
+        record: &mut CallRecord,
+    ) -> Result<String, Problem> {
+        Self::passes_to(self, arrival, head, record).await.map(str::to_owned)
+    }
+
     fn answer(
         &self,
         arrival: &Arrival,

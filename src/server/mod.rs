@@ -40,7 +40,7 @@ pub use load::Load;
 pub use pass_target::PassTarget;
 pub use plain::{Handler, Plain, problem_json};
 pub use serve::{Edge, ServeError, runtime};
-pub use service::{Passing, Service};
+pub use service::{PassTargets, Passing, Service};
 
 #[cfg(test)]
 mod tests;

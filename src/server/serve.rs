@@ -14,8 +14,7 @@ use super::admin::{AdminError, AdminPages, AdminSite};
 use super::application::{Application, NoRecords, RecordSink};
 use super::lifecycle::{Lifecycle, Phase, StopSignal, Stopped};
 use super::load::Load;
-use super::pass_target::PassTarget;
-use super::service::Service;
+use super::service::{PassTargets, Service};
 use crate::config::{Limits, Settings};
 use crate::guard::ClientAddresses;
 
@@ -57,16 +56,14 @@ impl<A: Application> Edge<A> {
     pub fn start(
         settings: &Settings,
         application: Arc<A>,
-        passing: Option<PassTarget>,
+        passing: PassTargets,
         pages: AdminPages,
         load: Arc<Load>,
         sink: Arc<dyn RecordSink>,
     ) -> Result<Self, ServeError> {
-        let mut service = Service::new(application, settings.limits.clone(), Arc::clone(&load), sink)
-            .behind(ClientAddresses::new(settings.clients.clone()));
-        if let Some(target) = passing {
-            service = service.passing_to(target);
-        }
+        let service = Service::new(application, settings.limits.clone(), Arc::clone(&load), sink)
+            .behind(ClientAddresses::new(settings.clients.clone()))
+            .passing_to(passing);
         let service = Arc::new(service);
         let mut lifecycle = Lifecycle::default();
         let bind = |listener: &crate::config::Listener| Bound::bind(listener.address, "clients");

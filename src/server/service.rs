@@ -1,6 +1,7 @@
 //! What one listener's connections share: the load, the record sink, and what a reload replaces as
-//! one – the application, the limits and, where there is a backend to pass on to, Pingora's proxy.
+//! one – the application, the limits and, where there are backends to pass on to, Pingora's proxies.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -33,32 +34,36 @@ pub(super) struct Serving<A: Application> {
     pub(super) application: Arc<A>,
     pub(super) limits: Limits,
     rate: Option<Arc<AddressRate>>,
-    pub(super) proxy: Option<Proxy<A>>,
+    /// For each region that something may pass through to.
+    pub(super) proxies: Arc<BTreeMap<String, Proxy<A>>>,
 }
 
-/// The backend that requests pass through to, after a reload.
+/// The backends that requests pass through to, after a reload.
 pub enum Passing {
-    /// The same as before, its connections too.
+    /// The same as before, their connections too.
     Unchanged,
-    /// Another one, or none.
-    To(Option<Box<PassTarget>>),
+    /// Others, or none.
+    To(PassTargets),
 }
+
+/// For each region that something may pass through to its backend.
+pub type PassTargets = BTreeMap<String, PassTarget>;
 
 impl<A: Application> Service<A> {
     /// Serves an application within limits; nothing passes through.
     pub fn new(application: Arc<A>, limits: Limits, load: Arc<Load>, sink: Arc<dyn RecordSink>) -> Self {
         let rate = AddressRate::new(&limits).map(Arc::new);
-        let serving = Serving { application, limits, rate, proxy: None };
+        let serving = Serving { application, limits, rate, proxies: Arc::default() };
         Self { serving: ArcSwap::from_pointee(serving), load, addresses: ClientAddresses::default(), sink }
     }
 
-    /// The same, with a backend that requests may pass through to.
-    pub fn passing_to(self, target: PassTarget) -> Self {
+    /// The same, with backends that requests may pass through to.
+    pub fn passing_to(self, targets: PassTargets) -> Self {
         let (application, limits) = {
             let serving = self.serving.load();
             (Arc::clone(&serving.application), serving.limits.clone())
         };
-        self.replace(application, limits, Passing::To(Some(Box::new(target))));
+        self.replace(application, limits, Passing::To(targets));
         self
     }
 
@@ -85,12 +90,15 @@ impl<A: Application> Service<A> {
             true => before.rate.clone(),
             false => AddressRate::new(&limits).map(Arc::new),
         };
-        let proxy = match passing {
-            Passing::Unchanged => before.proxy.clone(),
-            Passing::To(target) => target.map(|target| Arc::new(PassThrough::proxy(*target))),
+        let proxies = match passing {
+            Passing::Unchanged => before.proxies.clone(),
+            Passing::To(targets) => {
+                let proxy = |(region, target)| (region, Arc::new(PassThrough::proxy(target)));
+                Arc::new(targets.into_iter().map(proxy).collect())
+            }
         };
         self.load.bound(&limits);
-        self.serving.store(Arc::new(Serving { application, limits, rate, proxy }));
+        self.serving.store(Arc::new(Serving { application, limits, rate, proxies }));
     }
 
     pub(super) fn serving(&self) -> Arc<Serving<A>> {

@@ -36,7 +36,7 @@ fn token() -> SingleUse {
 }
 
 fn slot<'a>(upstream: &'a str, purpose: Purpose, phone: &'a Phone) -> Slot<'a> {
-    Slot { upstream, purpose, destination: Destination::Phone(phone) }
+    Slot::Challenge { upstream, purpose, destination: Destination::Phone(phone) }
 }
 
 fn after(seconds: i64) -> Moment {
@@ -84,8 +84,11 @@ async fn keeps_challenges_apart(store: &dyn TokenStore) {
     let other = Phone::from_e164("+8613800138002").unwrap();
     let email = Email::parse("Anna@example.com").unwrap();
     let spelling = Email::parse("anna@EXAMPLE.com").unwrap();
-    let by_email =
-        |email| Slot { destination: Destination::Email(email), ..slot("a", Purpose::Login, &phone) };
+    let by_email = |email| Slot::Challenge {
+        upstream: "a",
+        purpose: Purpose::Login,
+        destination: Destination::Email(email),
+    };
     let slots = [
         slot("a", Purpose::Login, &phone),
         slot("a", Purpose::Register, &phone),

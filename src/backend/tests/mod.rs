@@ -62,6 +62,7 @@ fn settings(directory: &TempDir) -> config::Backend {
         database: directory.path().join("users.db"),
         outbox: directory.path().join("outbox.jsonl"),
         region: Some("cn".to_owned()),
+        residents: None,
     }
 }
 

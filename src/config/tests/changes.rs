@@ -83,6 +83,12 @@ fn changes_are_named_by_their_keys_and_marked() {
             &["seal.keys"],
         ),
         (r#"own = "cn""#, r#"own = "eu""#, &["region.own", "region.table"]),
+        (r#"own = "cn""#, "own = \"cn\"\nmode = \"tell\"", &["region.mode"]),
+        (
+            "[shutdown]",
+            "[[region.table]]\nname = \"cn\"\nbase_url = \"https://a\"\ncalling_codes = [86]\n[shutdown]",
+            &["region \"cn\".base_url"],
+        ),
         ("5s", "6s", &["shutdown!"]),
         ("info", "debug", &["log!"]),
     ];
@@ -128,4 +134,30 @@ fn another_kind_of_upstream_needs_a_restart() {
     assert!(matches!(kind.as_slice(), [Change { needs_restart: true, .. }]), "{kind:?}");
     let reloaded = embedded.reloaded(http);
     assert_eq!((reloaded.upstream, reloaded.pass_through), (Upstream::Embedded, Vec::new()));
+}
+
+#[test]
+fn the_backend_of_another_region_is_replaced_like_the_own_one() {
+    let region = |address: &str| {
+        let upstream = format!("{{ kind = \"http\", dialect = \"canonical\", addresses = [{address:?}] }}");
+        format!(
+            "{FULL}[[region.table]]\nname = \"cn\"\n[[region.table]]\nname = \"eu\"\nupstream = {upstream}\n"
+        )
+    };
+    let (old, new) = (settings(&region("127.0.0.1:8001")), settings(&region("127.0.0.1:8002")));
+    let keys: Vec<String> = old.changes(&new).iter().map(ToString::to_string).collect();
+    assert_eq!(keys, ["region \"eu\".upstream.addresses"]);
+    assert_eq!(old.reloaded(new.clone()).regions, new.regions);
+}
+
+#[test]
+fn another_set_of_embedded_backends_needs_a_restart() {
+    let regions = "[[region.table]]\nname = \"cn\"\n[[region.table]]\nname = \"eu\"\n";
+    let one = settings(&with(regions));
+    let two = settings(&with(&format!("{regions}upstream = {{ kind = \"embedded\" }}\n")));
+    let changes = one.changes(&two);
+    let keys: Vec<&str> = changes.iter().map(|change| change.key.as_str()).collect();
+    assert_eq!(keys, ["region \"eu\".upstream"]);
+    assert!(changes.iter().all(|change| change.needs_restart));
+    assert_eq!(one.reloaded(two).regions, one.regions);
 }

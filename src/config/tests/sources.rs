@@ -95,7 +95,10 @@ fn environment_variables_override_what_they_name() {
     assert_eq!(settings.admin.map(|admin| admin.address.port()), Some(1234));
     let (settings, _) = overridden(OPEN, "DRAGOMAN_DATA_DIR", "/elsewhere").expect("good");
     assert_eq!(settings.data_dir, Some("/elsewhere".into()));
-    assert_eq!(settings.backend.map(|backend| backend.database), Some("/elsewhere/accounts.db".into()));
+    assert_eq!(
+        settings.backends.first().map(|backend| backend.database.clone()),
+        Some("/elsewhere/accounts.db".into())
+    );
 }
 
 #[test]
@@ -130,7 +133,7 @@ fn the_demo_opens_all_dialects_on_loopback_only() {
     assert_eq!((throttle.address_per_hour, throttle.budget_per_hour), (None, None));
     assert_eq!(throttle.destination_interval, Throttle::default().destination_interval);
     assert_eq!(throttle.wrong_logins, Throttle::default().wrong_logins);
-    assert!(demo.backend.is_some());
+    assert!(demo.backends.len() == 1);
     for variable in ["DRAGOMAN_LISTEN", "DRAGOMAN_ADMIN_LISTEN"] {
         let env = |name: &str| (name == variable).then(|| "0.0.0.0:8080".to_owned());
         let findings = Settings::demo(&env).unwrap_err();

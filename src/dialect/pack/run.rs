@@ -12,7 +12,7 @@ use super::members::{ReadRules, WriteRules};
 use super::message::Place;
 use super::plan::Plan;
 use super::routes::{Found, Target};
-use crate::account::{Call, Country, Operation, Problem, Reply};
+use crate::account::{Call, Country, Operation, Problem, Reply, Secret};
 use crate::dialect::{Asked, Claim, Dialect, Habits, Language, Reading, Sending, Understood};
 
 impl Dialect for Pack {
@@ -76,6 +76,14 @@ impl Dialect for Pack {
 
     fn read_answer(&self, call: &Call, answer: &Response<Bytes>, reading: Reading) -> Result<Reply, Problem> {
         answers::read_answer(&self.plan, call, answer, reading)
+    }
+
+    fn wrong_region(&self, codes: &[String], answer: &Response<Bytes>, reading: Reading) -> Option<Problem> {
+        answers::wrong_region(&self.plan, codes, answer, reading)
+    }
+
+    fn tokens_of_head(&self, head: &request::Parts) -> Vec<Secret> {
+        requests_read::tokens_of_head(&self.plan, head)
     }
 }
 

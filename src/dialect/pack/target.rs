@@ -312,6 +312,8 @@ pub(super) struct ProblemTarget {
     pub code: Option<String>,
     pub text: Option<String>,
     pub named: Option<crate::account::ProblemCode>,
+    /// The name of a problem that there is none of.
+    pub unknown_name: Option<String>,
     pub wire_field: Option<String>,
     pub field: Option<String>,
     pub reason: Option<String>,
@@ -335,7 +337,10 @@ impl Target for ProblemTarget {
         match field {
             Field::RowCode => self.code = Some(text),
             Field::RowText => self.text = Some(text),
-            Field::ProblemCode => self.named = crate::account::ProblemCode::from_name(&text),
+            Field::ProblemCode => {
+                self.named = crate::account::ProblemCode::from_name(&text);
+                self.unknown_name = Some(text).filter(|_| self.named.is_none());
+            }
             Field::ProblemWireField => self.wire_field = Some(text),
             Field::ProblemField => self.field = Some(text),
             Field::ProblemReason => self.reason = Some(text),

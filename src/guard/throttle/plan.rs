@@ -4,10 +4,9 @@ use std::hash::Hasher;
 use std::net::IpAddr;
 
 use siphasher::sip::SipHasher24;
-use unicode_normalization::UnicodeNormalization;
 
 use super::limit::Limit;
-use crate::account::{Call, Channel, Country, Identifier, Operation, Phone, Purpose, Secret};
+use crate::account::{Call, Channel, Country, Operation, Phone, Purpose, Secret, folded};
 use crate::config;
 use crate::guard::client_address::subscriber;
 use crate::store::windows::{Rigour, Window};
@@ -161,19 +160,12 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Every name under which a call means an account, each in the one form in which it is
-    /// compared; a session's token where it names none.
+    /// Every name under which a call means an account; a session's token where it names none.
     fn accounts(&self, call: &Call) -> Vec<String> {
-        let phone = call.phone.as_ref().map(|phone| phone.e164().to_owned());
-        let email = call.email.as_ref().map(|email| compared(email.as_str(), self.country));
-        let names = [&call.identifier, &call.username].into_iter().flatten();
-        let names = names.map(|name| compared(name, self.country));
-        let mut accounts: Vec<String> = phone.into_iter().chain(email).chain(names).collect();
+        let mut accounts = call.names(self.country);
         if accounts.is_empty() {
             accounts.extend(call.token.as_ref().map(|token| format!("token {}", token.expose())));
         }
-        accounts.sort_unstable();
-        accounts.dedup();
         accounts
     }
 
@@ -207,17 +199,4 @@ pub(super) fn is_sms(call: &Call) -> bool {
 fn block(phone: &Phone) -> String {
     let digits = phone.e164();
     digits.get(..digits.len().saturating_sub(BLOCK_DIGITS)).unwrap_or_default().to_owned()
-}
-
-fn folded(text: &str) -> String {
-    text.trim().nfkc().collect::<String>().to_lowercase()
-}
-
-/// Spellings of one account's name come out as one text, also where a phone stands as a username.
-fn compared(name: &str, country: Country) -> String {
-    let folded = folded(name);
-    match Identifier::classify(&folded, country) {
-        Identifier::Phone(phone) => phone.e164().to_owned(),
-        Identifier::Email(_) | Identifier::Username(_) => folded,
-    }
 }

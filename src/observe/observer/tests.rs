@@ -10,7 +10,7 @@ use crate::account::Operation;
 use crate::clock::Moment;
 use crate::config::Settings;
 use crate::guard::Decision;
-use crate::observe::{Guard, Refusal};
+use crate::observe::{Guard, Hop, Refusal, RoutedBy};
 use crate::upstream::FailureKind;
 
 fn observer() -> Observer {
@@ -30,7 +30,10 @@ fn busy_record() -> CallRecord {
     record.refusal = Some(Refusal { guard: Guard::Replay, reason: "seen_before" });
     record.would_refuse = vec![Refusal { guard: Guard::Clock, reason: "too_old" }];
     record.old_secret = true;
-    record.hops = 2;
+    record.hops = 1;
+    record.hop = Some(Hop { region: "eu".to_owned(), upstream: "coolkit", attempts: 1 });
+    record.routed = Some(RoutedBy::Learned);
+    record.regions_disagree = true;
     record.duration = Duration::from_millis(20);
     record.upstream_duration = Duration::from_millis(19);
     record
@@ -50,10 +53,12 @@ fn one_record_moves_every_metric_that_it_concerns() {
         "dragoman_refusals_total{dialect=\"coolkit\",guard=\"replay\",reason=\"seen_before\"} 1",
         "dragoman_would_be_refusals_total{guard=\"clock\",reason=\"too_old\"} 1",
         "dragoman_old_secret_requests_total{app=\"McFJj4Noke1mGDZCR1QarGW7P9Ycp0Vr\"} 1",
-        "dragoman_upstream_attempts_total{region=\"cn\",result=\"connect_failed\",upstream=\"canonical\"} 1",
+        "dragoman_upstream_attempts_total{region=\"unknown\",result=\"connect_failed\",upstream=\"coolkit\"} 1",
         "dragoman_upstream_attempts_total{region=\"cn\",result=\"unintelligible\",upstream=\"canonical\"} 1",
         "dragoman_translation_failures_total{dialect=\"canonical\",side=\"upstream\"} 1",
-        "dragoman_region_hops_total 2",
+        "dragoman_region_hops_total{region=\"cn\"} 1",
+        "dragoman_region_routed_total{by=\"learned\",region=\"unknown\"} 1",
+        "dragoman_region_disagreements_total{region=\"cn\"} 1",
         "dragoman_access_log_dropped_lines_total 0",
     ] {
         assert!(text.lines().any(|found| found == line), "no {line}\n{text}");

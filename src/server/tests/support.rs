@@ -105,7 +105,7 @@ impl Edge {
         let sink: Arc<dyn RecordSink> = records.clone();
         let mut service = Service::new(Arc::clone(&probe), limits, Arc::clone(&load), sink);
         if let Some(target) = target {
-            service = service.passing_to(target);
+            service = service.passing_to([(String::new(), target)].into());
         }
         let bound = Bound::bind("127.0.0.1:0".parse().unwrap(), "clients").unwrap();
         let address = bound.address();

@@ -15,7 +15,7 @@ use crate::config::{
 };
 use crate::server::admin::AdminPages;
 use crate::server::serve::{Edge, ServeError};
-use crate::server::{Load, NoRecords, StopSignal, Stopped};
+use crate::server::{Load, NoRecords, PassTargets, StopSignal, Stopped};
 
 pub fn settings() -> Settings {
     let listener = |address: &str| Listener {
@@ -25,6 +25,7 @@ pub fn settings() -> Settings {
         unsigned: Vec::new(),
         settings: Default::default(),
         hosts: Default::default(),
+        region: None,
     };
     Settings {
         listeners: vec![listener("127.0.0.1:0"), listener("127.0.0.1:0")],
@@ -44,7 +45,7 @@ pub fn settings() -> Settings {
         regions: Regions::default(),
         log: Log::default(),
         shutdown: Shutdown { drain_delay: Duration::from_secs(60), grace: Duration::from_secs(60) },
-        backend: None,
+        backends: Vec::new(),
         default_country: Country::CHINA,
         demo: true,
     }
@@ -59,7 +60,8 @@ fn start(settings: &Settings) -> Result<(Arc<Probe>, Edge<Probe>), ServeError> {
         openapi: "{}",
     };
     let load = Load::new(&settings.limits);
-    let edge = Edge::start(settings, Arc::clone(&probe), None, pages, load, Arc::new(NoRecords))?;
+    let edge =
+        Edge::start(settings, Arc::clone(&probe), PassTargets::new(), pages, load, Arc::new(NoRecords))?;
     Ok((probe, edge))
 }
 

@@ -74,15 +74,9 @@ impl RedisTokens {
 
 #[async_trait]
 impl TokenStore for RedisTokens {
-    async fn keep(
-        &self,
-        slot: Slot<'_>,
-        challenge: &Secret,
-        until: Moment,
-        _: Moment,
-    ) -> Result<(), StoreError> {
+    async fn keep(&self, slot: Slot<'_>, value: &Secret, until: Moment, _: Moment) -> Result<(), StoreError> {
         let key = self.shared().keys.challenge(&slot.to_bytes());
-        let value = self.sealed(&key, challenge, until)?;
+        let value = self.sealed(&key, value, until)?;
         self.shared().ask(cmd("SET").arg(&key).arg(value).arg("PXAT").arg(until.millis())).await
     }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use moka::Expiry;
 use moka::ops::compute::Op;
+use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use siphasher::sip128::{Hasher128, SipHasher24};
 
@@ -53,8 +54,13 @@ impl<T> Expiry<u128, Held<T>> for HeldExpiry {
     }
 }
 
+/// Sessions of other regions whose region is remembered, some 150 bytes each. A crowd of further ones
+/// drives out those that were not used for longest, whose people then log in anew.
+const SESSIONS: u64 = 1_000_000;
+
 /// The tokens of one process.
 pub struct MemoryTokens {
+    sessions: Cache<u128, Held<(Secret, Moment)>>,
     challenges: Cache<u128, Held<(Secret, Moment)>>,
     marks: Cache<u128, Held<Mark>>,
     count: Arc<AtomicUsize>,
@@ -72,7 +78,12 @@ impl MemoryTokens {
         let mut key = [0; 16];
         getrandom::fill(&mut key)?;
         let count = Arc::new(AtomicUsize::new(0));
-        Ok(Self { challenges: cache(&count), marks: cache(&count), count, bound, key, opened: now })
+        let sessions = Cache::builder()
+            .max_capacity(SESSIONS)
+            .eviction_policy(EvictionPolicy::lru())
+            .expire_after(HeldExpiry)
+            .build();
+        Ok(Self { sessions, challenges: cache(&count), marks: cache(&count), count, bound, key, opened: now })
     }
 
     /// Slots are kept by keyed digests: nobody's phone lies in memory as a key.
@@ -121,19 +132,24 @@ impl TokenStore for MemoryTokens {
     async fn keep(
         &self,
         slot: Slot<'_>,
-        challenge: &Secret,
+        value: &Secret,
         until: Moment,
         now: Moment,
     ) -> Result<(), StoreError> {
+        let held = Held { value: (value.clone(), until), lifetime: between(now, until) };
+        if let Slot::Session(_) = slot {
+            self.sessions.insert(self.place(slot), held);
+            return Ok(());
+        }
         self.reserve()?;
-        let held = Held { value: (challenge.clone(), until), lifetime: between(now, until) };
         self.challenges.insert(self.place(slot), held);
         Ok(())
     }
 
     async fn recall(&self, slot: Slot<'_>, now: Moment) -> Result<Option<Secret>, StoreError> {
-        let held = self.challenges.get(&self.place(slot)).map(|held| held.value);
-        Ok(held.filter(|(_, until)| now < *until).map(|(challenge, _)| challenge))
+        let kept = if let Slot::Session(_) = slot { &self.sessions } else { &self.challenges };
+        let held = kept.get(&self.place(slot)).map(|held| held.value);
+        Ok(held.filter(|(_, until)| now < *until).map(|(value, _)| value))
     }
 
     async fn spend(&self, token: SingleUse, now: Moment) -> Result<Spent, StoreError> {

@@ -1,5 +1,5 @@
 //! What must be remembered of tokens between two calls: an upstream's challenge for clients whose
-//! dialect has no place for one, and which tokens that hold once were spent.
+//! dialect has no place for one, the region of a session, and which tokens that hold once were spent.
 
 pub mod memory;
 
@@ -21,26 +21,36 @@ pub enum Destination<'a> {
     Email(&'a Email),
 }
 
-/// Where a challenge is kept. Each holds one: that of the last code.
+/// Where something is kept. Each holds one: the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Slot<'a> {
-    /// The upstream that issued it, by its name.
-    pub upstream: &'a str,
-    /// What the code is for.
-    pub purpose: Purpose,
-    /// To where it was sent.
-    pub destination: Destination<'a>,
+pub enum Slot<'a> {
+    /// The challenge of a code.
+    Challenge {
+        /// The upstream that issued it, by its name.
+        upstream: &'a str,
+        /// What the code is for.
+        purpose: Purpose,
+        /// To where it was sent.
+        destination: Destination<'a>,
+    },
+    /// The region whose backend handed out a token.
+    Session(&'a Secret),
 }
 
 impl Slot<'_> {
     /// Bytes that no other slot has.
     pub(super) fn to_bytes(self) -> Vec<u8> {
-        let (kind, destination) = match self.destination {
+        let (upstream, purpose, destination) = match self {
+            Self::Challenge { upstream, purpose, destination } => (upstream, purpose, destination),
+            // No upstream's name is empty.
+            Self::Session(token) => return [b"\0", token.expose().as_bytes()].concat(),
+        };
+        let (kind, destination) = match destination {
             Destination::Phone(phone) => ("phone", phone.e164().to_owned()),
             Destination::Email(email) => ("email", email.comparison_key()),
         };
         // None but the last can hold the zero byte: upstreams are named by the config, on one line.
-        [self.upstream, self.purpose.name(), kind, &destination].join("\0").into_bytes()
+        [upstream, purpose.name(), kind, &destination].join("\0").into_bytes()
     }
 }
 
@@ -89,19 +99,19 @@ impl SpendReceipt {
 /// Remembers challenges, and which tokens were spent.
 #[async_trait]
 pub trait TokenStore: Send + Sync {
-    /// Keeps a challenge until its end, in the place of the one before it.
+    /// Keeps a challenge or a region until its end, in the place of the one before it.
     ///
     /// # Errors
     /// When the store is full, or can't be asked.
     async fn keep(
         &self,
         slot: Slot<'_>,
-        challenge: &Secret,
+        value: &Secret,
         until: Moment,
         now: Moment,
     ) -> Result<(), StoreError>;
 
-    /// The challenge of the last code, if it is still kept.
+    /// What was kept last, if it still is.
     ///
     /// # Errors
     /// When the store can't be asked.

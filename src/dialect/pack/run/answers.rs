@@ -106,6 +106,25 @@ pub(super) fn write_problem(plan: &Plan, asked: &Asked<'_>, problem: &Problem) -
     answer(http, &plan.answers.problem_content_type, written.unwrap_or_default(), outgoing.headers)
 }
 
+/// The problem of an answer whose code is one of `codes`, which mean another region.
+pub(super) fn wrong_region(
+    plan: &Plan,
+    codes: &[String],
+    answer: &Response<Bytes>,
+    reading: Reading,
+) -> Option<Problem> {
+    let body = read_body(answer.body(), answer.headers(), &plan.answers.body, reading.json_depth);
+    let (body, is_form) = body.ok()?;
+    let message = Message { body, is_form, headers: Some(answer.headers()), ..Message::default() };
+    let mut told = ProblemTarget::default();
+    let rules = plan.read_rules(reading, &[Place::Body], false);
+    read(&plan.answers.problem, &message, rules, &mut told).ok()?;
+    let code = told.code.or(told.unknown_name)?;
+    let mut problem = Problem::new(ProblemCode::WrongRegion);
+    problem.region = told.region.map(String::into_boxed_str);
+    codes.contains(&code).then_some(problem)
+}
+
 pub(super) fn read_answer(
     plan: &Plan,
     call: &Call,

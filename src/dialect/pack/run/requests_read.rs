@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use http::request;
 
-use crate::account::{Operation, Problem, ProblemCode};
+use crate::account::{Operation, Problem, ProblemCode, Secret};
 use crate::dialect::pack::field::{Field, Given};
 use crate::dialect::pack::members::read;
 use crate::dialect::pack::message::{Message, Place, query_members, read_body};
@@ -147,6 +147,18 @@ fn token(plan: &Plan, message: &Message<'_>) -> Result<String, Problem> {
         }
     }
     found.ok_or_else(|| Problem::new(ProblemCode::TokenInvalid).field("token").reason(Problem::MISSING))
+}
+
+/// What stands where a request has its token, of the places that are not in its body.
+pub(super) fn tokens_of_head(plan: &Plan, head: &request::Parts) -> Vec<Secret> {
+    let query = query_members(head.uri.query().unwrap_or_default()).unwrap_or_default();
+    let message = Message { query, headers: Some(&head.headers), ..Message::default() };
+    let places = plan.token.read.iter();
+    let texts = places.filter_map(|place| {
+        let value = message.top(&place.place, place.name.as_ref(), &[Place::Query])?;
+        value.as_str().and_then(|text| without_scheme(text, place))
+    });
+    texts.map(Secret::from).collect()
 }
 
 pub(super) fn without_scheme(text: &str, place: &TokenPlace) -> Option<String> {

@@ -5,6 +5,7 @@ use super::samples::reply;
 use super::*;
 use crate::account::{Call, Problem, Reply};
 use crate::dialect::{Claim, Proof, Target, Understood};
+use crate::upstream::Upstream;
 
 /// What a backend was asked, and what its own dialect makes of its answer.
 pub(super) struct Exchanged {
