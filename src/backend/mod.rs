@@ -19,6 +19,7 @@ mod json;
 mod outbox;
 mod password;
 mod request;
+mod residents;
 mod routes;
 mod schema;
 mod store;
@@ -46,6 +47,7 @@ use crate::upstream::{Failure, FailureKind, Upstream};
 use database::Database;
 use digest::DigestKey;
 use password::Passwords;
+use residents::Residents;
 
 /// The API's OpenAPI 3.1 document, as JSON.
 pub const OPENAPI: &str = include_str!("openapi.json");
@@ -77,6 +79,7 @@ struct State {
     sender: Arc<dyn Sender>,
     outbox: Option<Outbox>,
     region: Option<String>,
+    residents: Residents,
     default_country: Country,
     last_purge: AtomicI64,
 }
@@ -107,7 +110,7 @@ impl Backend {
     /// Opens the database, creates or upgrades it, and reads the outbox.
     ///
     /// # Errors
-    /// When a file can't be used, or the database is of something else or of a later version.
+    /// When a file can't be used, or a database is of something else or of a later version.
     pub fn open(settings: &config::Backend, clock: Arc<dyn Clock>) -> Result<Self, BackendError> {
         Self::open_with(settings, clock, Options::default())
     }
@@ -123,6 +126,12 @@ impl Backend {
     ) -> Result<Self, BackendError> {
         let passwords = Passwords::new(options.password_cost)?;
         let (database, key) = Database::open(&settings.database)?;
+        let residents = match (&settings.residents, &settings.region) {
+            (Some(path), Some(region)) => {
+                Residents::open(path, region, &schema::open_reader(&settings.database)?)?
+            }
+            _ => Residents::default(),
+        };
         let (sender, outbox) = match options.sender {
             Some(sender) => (sender, None),
             None => {
@@ -138,6 +147,7 @@ impl Backend {
             sender,
             outbox,
             region: settings.region.clone(),
+            residents,
             default_country: options.default_country.unwrap_or(Country::CHINA),
             last_purge: AtomicI64::new(0),
         })))

@@ -84,8 +84,9 @@ impl Check {
 fn packs(settings: &Settings) -> Result<(Dialects, Vec<Finding>), Vec<Finding>> {
     let (dialects, warnings) = Dialects::load(settings.dialects_dir.as_deref())?;
     let of_listeners = settings.listeners.iter().flat_map(|listener| &listener.settings);
-    let of_upstream = settings.upstream.http().map(|http| (&http.dialect, &http.settings));
-    for (name, chosen) in of_listeners.chain(of_upstream) {
+    let of_upstreams = settings.upstreams().filter_map(|(_, upstream)| upstream.http());
+    let of_upstreams = of_upstreams.map(|http| (&http.dialect, &http.settings));
+    for (name, chosen) in of_listeners.chain(of_upstreams) {
         dialects.with_settings(name, chosen)?;
     }
     Ok((dialects, warnings))
@@ -138,7 +139,7 @@ fn verdict(findings: &[Finding]) -> String {
 
 fn write_settings(out: &mut impl Write, settings: &Settings) -> Result<(), Failure> {
     for listener in &settings.listeners {
-        writeln!(out, "listener {}", listener.address)?;
+        writeln!(out, "listener {}, region {}", listener.address, settings.region_of(listener))?;
         for dialect in &listener.dialects {
             writeln!(out, "  {dialect}: {}", openness(listener, dialect, settings))?;
         }
@@ -148,11 +149,15 @@ fn write_settings(out: &mut impl Write, settings: &Settings) -> Result<(), Failu
         Some(admin) => writeln!(out, "admin {}: open to this machine", admin.address)?,
         None => writeln!(out, "admin: off")?,
     }
-    match &settings.upstream {
-        Upstream::Embedded => writeln!(out, "upstream: embedded")?,
-        Upstream::Http(http) => {
-            let tls = if http.tls { "with TLS" } else { "in the clear" };
-            writeln!(out, "upstream: {} at {}, {tls}", http.dialect, http.addresses.join(", "))?;
+    for (region, upstream) in settings.upstreams() {
+        let own = region == settings.regions.own;
+        let of = if own { String::new() } else { format!(" of {region}") };
+        match upstream {
+            Upstream::Embedded => writeln!(out, "upstream{of}: embedded")?,
+            Upstream::Http(http) => {
+                let tls = if http.tls { "with TLS" } else { "in the clear" };
+                writeln!(out, "upstream{of}: {} at {}, {tls}", http.dialect, http.addresses.join(", "))?;
+            }
         }
     }
     for app in &settings.apps {
@@ -164,8 +169,9 @@ fn write_settings(out: &mut impl Write, settings: &Settings) -> Result<(), Failu
 /// Which problems a pack has no row of its own for.
 fn write_packs(out: &mut impl Write, settings: &Settings, dialects: &Dialects) -> Result<(), Failure> {
     let offered = |name: &str| {
-        let of_upstream = settings.upstream.http().is_some_and(|http| http.dialect == name);
-        of_upstream || settings.listeners.iter().any(|listener| listener.dialects.iter().any(|of| of == name))
+        let mut upstreams = settings.upstreams().filter_map(|(_, upstream)| upstream.http());
+        upstreams.any(|http| http.dialect == name)
+            || settings.listeners.iter().any(|listener| listener.dialects.iter().any(|of| of == name))
     };
     for pack in dialects.iter().filter(|pack| offered(pack.name())) {
         let left = pack.left_to_star();

@@ -20,6 +20,8 @@ pub enum Site {
     Admin,
     /// An address of the backend.
     Upstream(usize),
+    /// An address of the backend of a region, both by their places in the file.
+    RegionUpstream(usize, usize),
     /// An address of the shared store.
     Store(usize),
 }
@@ -38,6 +40,10 @@ impl Site {
             Self::Dialects(index) => vec![Key("listener"), Item(index), Key("dialects")],
             Self::Admin => vec![Key("admin"), Key("address")],
             Self::Upstream(index) => vec![Key("upstream"), Key("addresses"), Item(index)],
+            Self::RegionUpstream(region, index) => {
+                let region = [Key("region"), Key("table"), Item(region)];
+                region.into_iter().chain([Key("upstream"), Key("addresses"), Item(index)]).collect()
+            }
             Self::Store(index) => vec![Key("store"), Key("urls"), Item(index)],
         }
     }
@@ -47,7 +53,7 @@ impl Site {
         match self {
             Self::Listener(_) => Some(overrides::LISTEN),
             Self::Admin => Some(overrides::ADMIN_LISTEN),
-            Self::Dialects(_) | Self::Upstream(_) | Self::Store(_) => None,
+            Self::Dialects(_) | Self::Upstream(_) | Self::RegionUpstream(..) | Self::Store(_) => None,
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::backend::error::StoreError;
 use crate::backend::json::Json;
 use crate::backend::password::Md5Form;
 use crate::backend::request;
+use crate::backend::residents::Residents;
 use crate::backend::store::accounts::{self, AccountRow, NewAccount};
 use crate::backend::store::sessions::{self, Tokens};
 use crate::backend::store::{Destination, bindings, codes};
@@ -32,6 +33,7 @@ pub(super) async fn register(state: &State, request: &Request<Bytes>) -> Result<
 
     let (now, key) = (state.now(), state.key.clone());
     let address = request::client_address(request.headers());
+    let residents = state.residents.clone();
     let registered = state.database.write(move |transaction| {
         if attempt.done_before(transaction, now)? {
             return Ok(Ok(None));
@@ -41,6 +43,7 @@ pub(super) async fn register(state: &State, request: &Request<Bytes>) -> Result<
             Ok(account) => account,
             Err(problem) => return Ok(Err(problem)),
         };
+        settle(transaction, &residents, account)?;
         attempt.remember(transaction, now)?;
         open_session(transaction, account, address, now).map(|opened| Ok(Some(opened)))
     });
@@ -58,6 +61,16 @@ pub(super) fn open_session(
     let tokens = sessions::open(transaction, account, now)?;
     let account = accounts::by_id(transaction, account)?.ok_or(StoreError::Lost)?;
     Ok((account, tokens))
+}
+
+/// Tells the other regions' backends the names of an account, unless one of them has such a one.
+pub(super) fn settle(
+    transaction: &Transaction<'_>,
+    residents: &Residents,
+    account: i64,
+) -> Result<(), StoreError> {
+    let account = accounts::by_id(transaction, account)?.ok_or(StoreError::Lost)?;
+    residents.settle(&account)
 }
 
 fn check_members(call: &Call) -> Result<(), Problem> {

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::Request;
 
+use super::accounts::settle;
 use super::{Proof, account_json, authenticate, only_proof, required};
 use crate::account::{Operation, Problem, ProblemCode, Purpose};
 use crate::backend::State;
@@ -20,7 +21,7 @@ pub(super) async fn show(state: &State, request: &Request<Bytes>) -> Result<Answ
 pub(super) async fn change_name(state: &State, request: &Request<Bytes>) -> Result<Answer, Problem> {
     let (opened, _) = authenticate(state, request).await?;
     let call = request::read_call(Operation::ChangeName, request)?;
-    let now = state.now();
+    let (now, residents) = (state.now(), state.residents.clone());
     let renamed = state.database.write(move |transaction| {
         if let Some(username) = &call.username {
             let owner = accounts::by_username(transaction, username)?;
@@ -30,6 +31,9 @@ pub(super) async fn change_name(state: &State, request: &Request<Bytes>) -> Resu
         }
         let (username, nickname) = (call.username.as_deref(), call.nickname.as_deref());
         accounts::rename(transaction, opened.account, username, nickname, now)?;
+        if username.is_some() {
+            settle(transaction, &residents, opened.account)?;
+        }
         accounts::by_id(transaction, opened.account)?.ok_or(StoreError::Lost)
     });
     Ok(Answer::ok(account_json(state, &renamed.await?)))

@@ -5,7 +5,7 @@ use http::Request;
 
 use super::accounts::open_session;
 use super::{attempt, only_destination, required, session_json};
-use crate::account::{Operation, Problem, ProblemCode, Purpose};
+use crate::account::{Operation, Problem, Purpose};
 use crate::backend::State;
 use crate::backend::answer::Answer;
 use crate::backend::password::Md5Form;
@@ -22,12 +22,14 @@ pub(super) async fn reset(state: &State, request: &Request<Bytes>) -> Result<Ans
 
     let (now, key) = (state.now(), state.key.clone());
     let address = request::client_address(request.headers());
+    let residents = state.residents.clone();
     let opened = state.database.write(move |transaction| {
         if attempt.done_before(transaction, now)? {
             return Ok(Ok(None));
         }
-        let account = accounts::by_destination(transaction, &destination)?;
-        let account = account.ok_or(ProblemCode::AccountNotFound)?;
+        let Some(account) = accounts::by_destination(transaction, &destination)? else {
+            return Err(residents.not_here(&[destination.key()])?.into());
+        };
         account.check_usable()?;
         let to = std::slice::from_ref(&destination);
         let spent = codes::spend(transaction, &key, to, Purpose::ResetPassword, &verification, now)?;

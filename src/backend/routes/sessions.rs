@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::Request;
 
-use super::accounts::open_session;
+use super::accounts::{open_session, settle};
 use super::{Proof, authenticate, only_proof, required, session_json};
 use crate::account::{Call, Identifier, Operation, Problem, ProblemCode, Purpose, Secret, Verification};
 use crate::backend::State;
@@ -66,6 +66,20 @@ impl Name {
         }
     }
 
+    /// The names that it may mean, in the form in which accounts are kept.
+    fn keys(&self) -> Vec<String> {
+        let username = |text: &str| accounts::username_name(text);
+        match self {
+            Self::Username(text) => vec![username(text)],
+            Self::Destination(destination) => vec![destination.key()],
+            Self::Identifier(text, identifier) => match identifier.clone() {
+                Identifier::Phone(phone) => vec![Destination::Phone(phone).key(), username(text)],
+                Identifier::Email(email) => vec![Destination::Email(email).key(), username(text)],
+                Identifier::Username(_) => vec![username(text)],
+            },
+        }
+    }
+
     /// Where the code went that a login presents.
     fn destination(self) -> Result<Destination, Problem> {
         match self {
@@ -90,11 +104,16 @@ async fn with_password(
     name: Name,
     password: Secret,
 ) -> Result<Answer, Problem> {
-    let account = state.database.read(move |connection| Ok(name.find(connection)?)).await?;
-    let hash = account.as_ref().map(|account| account.password.clone());
+    let residents = state.residents.clone();
+    let account = state.database.read(move |connection| match name.find(connection)? {
+        Some(account) => Ok(Ok(account)),
+        None => residents.not_here(&name.keys()).map(Err),
+    });
+    let account = account.await?;
+    let hash = account.as_ref().ok().map(|account| account.password.clone());
     let password = Md5Form::of(&password, call.password_form);
     let good = state.passwords.verify(password, hash).await?;
-    let account = account.ok_or(ProblemCode::AccountNotFound)?;
+    let account = account?;
     if !good {
         return Err(ProblemCode::CredentialsInvalid.into());
     }
@@ -102,6 +121,7 @@ async fn with_password(
 
     let now = state.now();
     let address = request::client_address(request.headers());
+    let residents = state.residents.clone();
     let opened = state.database.write(move |transaction| {
         let current = accounts::by_id(transaction, account.id)?;
         // The password may have been changed since it was verified.
@@ -112,6 +132,7 @@ async fn with_password(
             let destination = bindings::find(transaction, token, now)?;
             bindings::spend(transaction, token)?;
             accounts::bind(transaction, &current, &destination, now)?;
+            settle(transaction, &residents, current.id)?;
         }
         open_session(transaction, current.id, address, now)
     });
@@ -127,13 +148,21 @@ async fn with_code(
     let destination = name.destination()?;
     let (now, key) = (state.now(), state.key.clone());
     let address = request::client_address(request.headers());
+    let residents = state.residents.clone();
     let opened = state.database.write(move |transaction| {
         let to = std::slice::from_ref(&destination);
+        let known = accounts::by_destination(transaction, &destination)?;
+        if known.is_none()
+            && let Some(region) = residents.elsewhere(&[destination.key()])?
+        {
+            // No code was sent from here for it, and no try is used up.
+            return Err(Problem::new(ProblemCode::WrongRegion).region(region).into());
+        }
         let spent = codes::spend(transaction, &key, to, Purpose::Login, &verification, now)?;
         if let Err(problem) = spent {
             return Ok(Err(problem));
         }
-        let Some(account) = accounts::by_destination(transaction, &destination)? else {
+        let Some(account) = known else {
             let mut problem = Problem::new(ProblemCode::AccountNotFound);
             problem.bind_token = Some(bindings::issue(transaction, &destination, now)?);
             return Ok(Err(problem));

@@ -24,13 +24,15 @@ pub(super) async fn send(state: &State, request: &Request<Bytes>) -> Result<Answ
     let length = call.code_length.unwrap_or(codes::DEFAULT_LENGTH);
 
     let (now, key, to) = (state.now(), state.key.clone(), destination);
+    let residents = state.residents.clone();
     let issued = state.database.write(move |transaction| -> Result<_, StoreError> {
         if attempt.done_before(transaction, now)? {
             return Ok(None);
         }
         attempt.remember(transaction, now)?;
         let owner = accounts::by_destination(transaction, &to)?;
-        check_purpose(owner.as_ref(), &to, purpose)?;
+        let elsewhere = if owner.is_none() { residents.elsewhere(&[to.key()])? } else { None };
+        check_purpose(owner.as_ref(), elsewhere, &to, purpose)?;
         codes::check_pause(transaction, &to, purpose, now)?;
         let issued = codes::issue(transaction, &key, &to, purpose, length, now)?;
         Ok(Some((issued, proven(owner.as_ref(), to))))
@@ -64,17 +66,22 @@ fn proven(owner: Option<&AccountRow>, given: Destination) -> Destination {
 /// Refuses a code that could not be used for what it is asked for.
 fn check_purpose(
     owner: Option<&AccountRow>,
+    elsewhere: Option<String>,
     destination: &Destination,
     purpose: Purpose,
 ) -> Result<(), StoreError> {
     let field = destination.field();
-    match (purpose, owner.is_some()) {
+    let taken = owner.is_some() || elsewhere.is_some();
+    match (purpose, taken) {
         (Purpose::Register, true) => Err(Problem::new(ProblemCode::AccountExists).field(field).into()),
         (Purpose::Bind, true) => Err(Problem::new(ProblemCode::IdentityAlreadyBound).field(field).into()),
         (Purpose::ResetPassword | Purpose::ChangePassword | Purpose::DeleteAccount, false) => {
             Err(ProblemCode::AccountNotFound.into())
         }
-        _ => Ok(()),
+        _ => match elsewhere {
+            Some(region) => Err(Problem::new(ProblemCode::WrongRegion).region(region).into()),
+            None => Ok(()),
+        },
     }
 }
 

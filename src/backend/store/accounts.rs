@@ -43,6 +43,14 @@ pub(in crate::backend) struct NewAccount {
     pub(in crate::backend) extensions: Option<String>,
 }
 
+/// How a username begins among names of all kinds: no phone and no e-mail does.
+pub(in crate::backend) const USERNAME: &str = "name ";
+
+/// The form of a username among names of all kinds.
+pub(in crate::backend) fn username_name(username: &str) -> String {
+    format!("{USERNAME}{}", username_key(username))
+}
+
 /// The form in which two spellings of one name are equal: NFKC, lower case, trimmed.
 pub(in crate::backend) fn username_key(username: &str) -> String {
     let lower: String = username.nfkc().flat_map(char::to_lowercase).nfkc().collect();
@@ -78,6 +86,13 @@ impl AccountRow {
         phone.into_iter().chain(email.map(Destination::Email)).collect()
     }
 
+    /// Every name that the account goes by, in the form in which two spellings are equal.
+    pub(in crate::backend) fn names(&self) -> Vec<String> {
+        let destinations = self.destinations();
+        let destinations = destinations.iter().map(Destination::key);
+        destinations.chain(self.username.as_deref().map(username_name)).collect()
+    }
+
     /// Refuses an account that may not be used.
     pub(in crate::backend) fn check_usable(&self) -> Result<(), Problem> {
         match AccountStatus::from_name(&self.status) {
@@ -111,6 +126,19 @@ impl AccountRow {
             ("extensions", extensions),
         ])
     }
+}
+
+/// Does something with every account.
+pub(in crate::backend) fn for_each(
+    connection: &Connection,
+    mut act: impl FnMut(AccountRow) -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
+    let mut select = connection.prepare("SELECT * FROM accounts")?;
+    let mut rows = select.query(())?;
+    while let Some(row) = rows.next()? {
+        act(AccountRow::read(row)?)?;
+    }
+    Ok(())
 }
 
 /// The account of an id.

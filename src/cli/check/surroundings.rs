@@ -103,6 +103,14 @@ fn peers(settings: &Settings) -> Vec<Peer> {
     let backend = settings.upstream.http().into_iter().flat_map(|http| http.addresses.iter().enumerate());
     let backend = backend
         .map(|(index, address)| Peer { site: Site::Upstream(index), address: Address::Tcp(address.clone()) });
+    let regions = settings.regions.table.iter().enumerate();
+    let regions = regions.filter_map(|(place, region)| Some((place, region.upstream.as_ref()?.http()?)));
+    let regions = regions.flat_map(|(place, http)| {
+        http.addresses.iter().enumerate().map(move |(index, address)| Peer {
+            site: Site::RegionUpstream(place, index),
+            address: Address::Tcp(address.clone()),
+        })
+    });
     let store = settings.store.redis.iter().flat_map(|redis| redis.addresses.iter().enumerate());
     let store = store.map(|(index, address)| Peer {
         site: Site::Store(index),
@@ -114,5 +122,5 @@ fn peers(settings: &Settings) -> Vec<Peer> {
             RedisAddress::Unix(path) => Address::Unix(path.clone()),
         },
     });
-    backend.chain(store).collect()
+    backend.chain(regions).chain(store).collect()
 }

@@ -235,6 +235,10 @@ fn regions_are_followed_only_where_that_can_work() {
     }
     let own = upstream.replace("upstream = ", "upstream = «");
     error(&with(&format!("[[region.table]]\nname = \"cn\"\n{own}")), "that of [upstream]");
+    warning(
+        &with(&format!("[region]\nmode = \"tell\"\n{two}{}", upstream.replace("= {", "= «{"))),
+        "no call goes to",
+    );
     error(&with("[region]\nwrong_region_codes = [«true]\n"), "each a string or a number");
     assert_eq!(
         settings(&with("[region]\nwrong_region_codes = [\"MOVED\", 4021]\n")).regions.wrong_region_codes,
