@@ -16,6 +16,7 @@ mod metrics;
 mod own_packs;
 mod real_clients;
 mod redis_topologies;
+mod regions;
 mod reload;
 mod replay_stores;
 mod restarts;

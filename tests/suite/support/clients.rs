@@ -25,7 +25,7 @@ pub enum For {
 /// One app of one dialect, and what it remembers between two calls.
 pub struct Client {
     pub dialect: &'static str,
-    address: SocketAddr,
+    pub address: SocketAddr,
     app: App,
     /// Whether it says that it asks for somebody else.
     pub lies: bool,

@@ -121,6 +121,11 @@ impl House {
         self
     }
 
+    /// Where it works.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
     /// The gateway's data directory.
     pub fn data(&self) -> PathBuf {
         self.directory.path().join("data")

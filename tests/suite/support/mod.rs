@@ -6,6 +6,7 @@ pub mod gateway;
 pub mod http;
 pub mod legacy;
 pub mod redis;
+pub mod third_party;
 pub mod tools;
 pub mod upstream;
 
