@@ -139,7 +139,8 @@ fn verdict(findings: &[Finding]) -> String {
 
 fn write_settings(out: &mut impl Write, settings: &Settings) -> Result<(), Failure> {
     for listener in &settings.listeners {
-        writeln!(out, "listener {}, region {}", listener.address, settings.region_of(listener))?;
+        let region = listener.region.iter().map(|region| format!(", region {region}")).collect::<String>();
+        writeln!(out, "listener {}{region}", listener.address)?;
         for dialect in &listener.dialects {
             writeln!(out, "  {dialect}: {}", openness(listener, dialect, settings))?;
         }

@@ -88,6 +88,16 @@ impl<'a> Exchange<'a> {
         record: &mut CallRecord,
     ) -> Followed<'a> {
         let mut followed = Followed { exchange: self, told, untouched: true };
+        if let Err(told) = &mut followed.told
+            && start.by == Some(RoutedBy::Learned)
+            && call.operation == Operation::SendCode
+            && told.problem.code == ProblemCode::WrongRegion
+        {
+            // The caller's own region may be the one that is named. It did not ask for the detour, and the
+            // next try goes home.
+            self.gateway.forget(call);
+            told.problem = ProblemCode::SendFailed.into();
+        }
         if let Err(first) = &followed.told
             && let Some(next) = self.next(home, start, call, &first.problem)
         {
@@ -139,13 +149,16 @@ impl<'a> Exchange<'a> {
         });
     }
 
-    /// Takes out of a call what only the backend could read that was asked first.
+    /// Takes out of a call what only the backend could read that was asked first: what it had handed out in
+    /// another dialect, and what was remembered for a client that has no place for it.
     fn leave_behind(&self, there: Self, call: &mut Call) {
-        if self.sides().upstream.name() == there.sides().upstream.name() {
-            return;
+        let same = self.sides().upstream.name() == there.sides().upstream.name();
+        if !same {
+            call.bind_token = None;
         }
-        call.bind_token = None;
-        if let Some(verification) = &mut call.verification {
+        if let Some(verification) = &mut call.verification
+            && !(same && self.client.habits().carries_challenge)
+        {
             verification.challenge = None;
         }
     }

@@ -10,6 +10,7 @@ use crate::support::clients::{Client, For};
 use crate::support::coolkit::{App, register};
 use crate::support::gateway::{Gateway, House};
 use crate::support::http;
+use crate::support::legacy::LegacyServer;
 use crate::support::redis::{RedisServer, wait_until};
 use crate::support::third_party::{EWELINK_API, SONOFF_PYTHON};
 use crate::support::tools::source;
@@ -271,6 +272,39 @@ fn what_passes_through_goes_where_its_session_is() {
         let requests = home.requests();
         assert_eq!(client.send("GET", "/goods/1", fields, "").status, 421);
         assert_eq!((home.requests(), eu.requests()), (requests + 1, before.1 + 1));
+    }
+}
+
+#[test]
+fn a_coolkit_backend_of_the_second_region_sees_that_regions_own_app() {
+    // It checks every signature, and knows no other app than this one.
+    let options = ["--appid", "the-gateway-in-eu", "--secret", "the-secret-of-the-gateway-in-eu"];
+    let eu = LegacyServer::start("coolkit", &options);
+    let home = wrong_region("eu");
+    let table = format!(
+        "[region]\n[[region.table]]\nname = \"cn\"\n[[region.table]]\nname = \"eu\"\n\
+         upstream = {{ kind = \"http\", dialect = \"coolkit\", addresses = [\"{}\"], \
+         app = {{ id = \"the-gateway-in-eu\", secret = \"the-secret-of-the-gateway-in-eu\" }} }}\n\
+         [[listener]]\naddress = \"127.0.0.1:0\"\nregion = \"eu\"\nunsigned = [\"canonical\"]\n",
+        eu.address
+    );
+    let gateway = House::in_front_of(home.address, &[&App::sample()])
+        .for_clients_of(&["qingzhenyun", "discuzq", "shopxo", "coolkit"])
+        .with(&table)
+        .start();
+    let there = listening(&gateway)[1];
+    for (number, dialect) in UNAWARE.into_iter().enumerate() {
+        let phone = format!("1380013878{number}");
+        let mut local = Client::new("canonical", there, &App::sample());
+        assert_eq!(local.ask_code(For::Register, &phone).status, 202);
+        let registered = local.register(&phone, &eu.code(&format!("+86{phone}")), PASSWORD);
+        assert_eq!(registered.status, 201, "{registered:?}");
+        let before = home.requests();
+        let mut client = Client::new(dialect, gateway.http, &App::sample());
+        assert!(client.logs_in(&phone, PASSWORD), "{dialect}");
+        assert!(!client.logs_in(&phone, "another-password"), "{dialect}");
+        // The second login went straight there.
+        assert_eq!(home.requests(), before + 1, "{dialect}");
     }
 }
 

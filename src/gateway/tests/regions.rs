@@ -327,6 +327,16 @@ async fn a_send_is_never_followed_and_goes_straight_only_where_its_account_was_f
     assert_eq!(house.outcome(by_code).await.0, Outcome::Success);
     let asked = house.eu.asked.lock().unwrap().remove(0);
     assert_eq!(body(&asked)["verification"]["challenge"], "c-eu");
+    // It moved home: the send fails, since nobody is asked to send twice, and the next one goes home.
+    house.bench.clock.set(Moment::from_seconds(NOW + 1800));
+    house.eu.will([wrong_region(Some("cn"))]);
+    let (outcome, record) = house.outcome(shopxo_send("13800138002")).await;
+    assert_eq!((outcome, record.hops), (Outcome::Problem(ProblemCode::SendFailed), 0));
+    assert!(!record.regions_disagree);
+    house.bench.upstream.will([wrong_region(Some("eu"))]);
+    house.eu.will([session("eu")]);
+    assert_eq!(house.outcome(login_as("shopxo", "13800138002")).await.1.routed, None);
+    house.asked();
     // An account that is gone from there is not looked for by a second send.
     house.bench.clock.set(Moment::from_seconds(NOW + 3600));
     house.eu.will([bad(404, "account_not_found")]);
@@ -484,4 +494,23 @@ async fn a_hop_is_one_attempt_for_the_limits() {
     let (outcome, _) = house.outcome(login_of("shopxo")).await;
     assert!(matches!(outcome, Outcome::Problem(ProblemCode::AccountLocked | ProblemCode::RateLimited)));
     assert_eq!(house.asked(), [3, 3, 0]);
+}
+
+#[tokio::test]
+async fn what_one_region_handed_out_with_a_code_is_not_shown_to_another() {
+    let house = canonical_house();
+    let sent = json!({"challenge": "c-cn", "expires_in": 300, "resend_in": 120}).to_string();
+    house.bench.upstream.will([Ok((202, sent)), wrong_region(Some("eu"))]);
+    assert_eq!(house.outcome(shopxo_send("13800138001")).await.0, Outcome::Success);
+    house.eu.will([bad(422, "code_expired")]);
+    let by_code = json!({"accounts": "13800138001", "verify": "1234", "type": "sms"}).to_string();
+    let by_code = request("POST", "/api.php?s=user/login", &[("content-type", "application/json")], &by_code);
+    let (outcome, record) = house.outcome(by_code).await;
+    assert_eq!((outcome, record.hops), (Outcome::Problem(ProblemCode::CodeExpired), 1));
+    let challenge = |upstream: &FakeUpstream| {
+        let asked = upstream.asked.lock().unwrap().pop().unwrap();
+        body(&asked)["verification"].get("challenge").cloned()
+    };
+    assert_eq!(challenge(&house.bench.upstream), Some(json!("c-cn")));
+    assert_eq!(challenge(&house.eu), None);
 }
