@@ -51,7 +51,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("guard", &["store", "config", "account", "sign", "clock"]),
     ("upstream", &["config", "account", "clock"]),
     ("store", &["config", "seal", "account", "clock"]),
-    ("config", &["seal", "account"]),
+    ("config", &["seal", "account", "clock"]),
     ("seal", &["account", "clock"]),
     ("sign", &["account", "query", "clock"]),
     ("problem_details", &["account", "json"]),

@@ -134,6 +134,7 @@ async fn serve(
         .map_err(|error| no_start(error).hint(ADDRESS_HINT))?;
     listening(&Bound { listeners: edge.clients().to_vec(), admin: edge.admin() });
     observer.metrics().set_config(&settings.hash());
+    observer.metrics().set_certificates(&settings.listeners);
     let notifier = Arc::new(notifier);
     announce(&edge, &notifier).await?;
     let reloader = Reloader {
@@ -219,6 +220,7 @@ fn read_load(observer: &Observer, load: &Arc<Load>, gateway: &Arc<Gateway>) {
         metrics.set_load(load.connections(), load.in_flight());
         let (over_all, over_address) = load.refused_connections();
         metrics.set_refused_connections(over_all, over_address);
+        metrics.set_failed_handshakes(load.failed_handshakes());
         metrics.set_replay_entries(replay.entries(), replay.bound());
         metrics.set_throttle_entries(windows.entries(SystemClock.now()), windows.bound());
     });

@@ -100,7 +100,11 @@ impl Settings {
         let same_addresses = addresses(self) == addresses(&new);
         let same_kind = self.upstream.http().is_some() == new.upstream.http().is_some();
         Self {
-            listeners: if same_addresses { new.listeners } else { self.listeners.clone() },
+            listeners: if same_addresses {
+                self.reloaded_listeners(new.listeners)
+            } else {
+                self.listeners.clone()
+            },
             upstream: if same_kind { new.upstream } else { self.upstream.clone() },
             pass_through: if same_kind { new.pass_through } else { self.pass_through.clone() },
             apps: new.apps,
@@ -125,6 +129,12 @@ impl Settings {
             backend: self.backend.clone(),
             demo: self.demo,
         }
+    }
+
+    /// Who is trusted to speak the PROXY protocol is known at the start only, and so is who has to.
+    fn reloaded_listeners(&self, new: Vec<Listener>) -> Vec<Listener> {
+        let kept = self.listeners.iter().map(|listener| listener.proxy_protocol);
+        new.into_iter().zip(kept).map(|(new, proxy_protocol)| Listener { proxy_protocol, ..new }).collect()
     }
 }
 
@@ -253,8 +263,10 @@ fn compare_listeners(changes: &mut Changes, old: &[Listener], new: &[Listener]) 
             &prefix,
             old,
             new,
-            Listener { address, dialects, default_dialect, unsigned, settings, hosts }
+            Listener { address, dialects, default_dialect, unsigned, settings, hosts, tls, proxy_protocol }
         );
+        changes.only_at_start(&format!("{prefix}proxy_protocol"));
+        changes.weaker(format!("{prefix}tls"), new.tls.is_empty());
         let more = |old: &[String], new: &[String]| new.iter().any(|dialect| !old.contains(dialect));
         changes.weaker(format!("{prefix}unsigned"), more(&old.unsigned, &new.unsigned));
         changes.weaker(format!("{prefix}dialects"), more(&old.dialects, &new.dialects));

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::dialects::DIALECTS;
+use super::pem::CertificateFiles;
 use super::reader::{Located, Node, Place, Table, suggestion};
 use super::value::bind_address;
 
@@ -22,6 +23,11 @@ pub struct Listener {
     pub settings: DialectSettings,
     /// Host names, in lower case and without a port, at which one dialect alone is spoken.
     pub hosts: BTreeMap<String, String>,
+    /// The certificates that are shown, the first one where no other has the name that a client asks
+    /// for; none without TLS.
+    pub tls: Vec<CertificateFiles>,
+    /// Whether each connection begins with a header of the PROXY protocol, from a trusted proxy.
+    pub proxy_protocol: bool,
 }
 
 /// For each dialect the values of its settings.
@@ -38,6 +44,8 @@ impl Listener {
             unsigned: Vec::new(),
             settings: DialectSettings::new(),
             hosts: BTreeMap::new(),
+            tls: Vec::new(),
+            proxy_protocol: false,
         }
     }
 
@@ -56,10 +64,35 @@ impl Listener {
         let hosts = table
             .read("hosts", |node| node.table("`hosts`", |table| pinned_hosts(table, &dialects)))
             .unwrap_or_default();
+        let tls = table.read("tls", certificates).unwrap_or_default();
+        let modes = [("off", false), ("required", true)];
+        let proxy_protocol = table.read("proxy_protocol", |node| node.choice(&modes)).unwrap_or(false);
         let place = table.place("address");
-        let value = Self { address: address?, dialects, default_dialect, unsigned, settings, hosts };
+        let value = Self {
+            address: address?,
+            dialects,
+            default_dialect,
+            unsigned,
+            settings,
+            hosts,
+            tls,
+            proxy_protocol,
+        };
         Some(Located { value, place })
     }
+}
+
+/// One certificate with its key, or several.
+fn certificates(node: Node<'_>) -> Option<Vec<CertificateFiles>> {
+    let files = |node: Node<'_>| node.table("`tls`", CertificateFiles::read).flatten();
+    if node.value().as_array().is_none() {
+        return files(node).map(|files| vec![files]);
+    }
+    let several = node.list(files)?;
+    if several.is_empty() {
+        return node.fail("TLS needs a certificate", "leave `tls` out to serve in the clear");
+    }
+    Some(several)
 }
 
 /// `hosts = { "shop.example" = "shopxo" }`

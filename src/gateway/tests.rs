@@ -65,6 +65,8 @@ fn settings(directory: &std::path::Path) -> Settings {
             unsigned: vec!["canonical".to_owned()],
             settings: Default::default(),
             hosts: Default::default(),
+            tls: Vec::new(),
+            proxy_protocol: false,
         }],
         admin: None,
         data_dir: Some(directory.to_owned()),

@@ -31,6 +31,17 @@ use crate::observe::{CallRecord, Outcome};
 /// What an application gets beyond the call's deadline to say in its own words that it is over.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
+/// Where requests of a connection come from.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin {
+    /// Which of the config's listeners.
+    pub listener: usize,
+    /// The client's address.
+    pub client: Option<IpAddr>,
+    /// Whether the connection is encrypted.
+    pub secure: bool,
+}
+
 /// A request on its way.
 pub struct Call<'a, A: Application> {
     service: &'a Service<A>,
@@ -38,17 +49,19 @@ pub struct Call<'a, A: Application> {
     arrival: Arrival,
     record: CallRecord,
     arrived: Instant,
+    secure: bool,
 }
 
 impl<'a, A: Application> Call<'a, A> {
     /// A request whose first byte was there at `arrived`.
-    pub fn new(service: &'a Service<A>, listener: usize, client: Option<IpAddr>, arrived: Instant) -> Self {
+    pub fn new(service: &'a Service<A>, origin: Origin, arrived: Instant) -> Self {
+        let Origin { listener, client, secure } = origin;
         let request_id = request_id();
         let record = CallRecord::new(SystemClock.now(), request_id.clone(), client);
         let serving = service.serving();
         let deadline = arrived + serving.limits.call_timeout;
         let arrival = Arrival { listener, client, request_id, deadline };
-        Self { service, serving, arrival, record, arrived }
+        Self { service, serving, arrival, record, arrived, secure }
     }
 
     /// Serves it; `buffer` holds its head and what came with it.
@@ -99,6 +112,7 @@ impl<'a, A: Application> Call<'a, A> {
             arrival: self.arrival,
             record: self.record,
             arrived: self.arrived,
+            secure: self.secure,
             share,
             sink: Arc::clone(self.service.sink()),
             keep_alive,

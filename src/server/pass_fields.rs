@@ -41,9 +41,15 @@ fn is_forgeable(name: &HeaderName) -> bool {
 }
 
 /// Says where the request came from and which it is.
-pub fn introduce(request: &mut RequestHeader, arrival: &Arrival, client: &RequestHeader) -> Result<()> {
+pub fn introduce(
+    request: &mut RequestHeader,
+    arrival: &Arrival,
+    client: &RequestHeader,
+    secure: bool,
+) -> Result<()> {
+    let scheme = if secure { "https" } else { "http" };
     request.insert_header(REQUEST_ID, &arrival.request_id)?;
-    request.insert_header("X-Forwarded-Proto", "http")?;
+    request.insert_header("X-Forwarded-Proto", scheme)?;
     let Some(address) = arrival.client else {
         return Ok(());
     };
@@ -52,8 +58,8 @@ pub fn introduce(request: &mut RequestHeader, arrival: &Arrival, client: &Reques
     let host = client.headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let host = host.filter(|host| !host.contains(['"', '\\']));
     let forwarded = match host {
-        Some(host) => format!("for={node};host=\"{host}\";proto=http"),
-        None => format!("for={node};proto=http"),
+        Some(host) => format!("for={node};host=\"{host}\";proto={scheme}"),
+        None => format!("for={node};proto={scheme}"),
     };
     request.insert_header(header::FORWARDED, forwarded)
 }
@@ -104,9 +110,10 @@ mod tests {
         let mut client = request(&[]);
         client.insert_header("Host", "shop.example").unwrap();
         let mut upstream = request(&[]);
-        introduce(&mut upstream, &arrival, &client).unwrap();
+        introduce(&mut upstream, &arrival, &client, true).unwrap();
         assert_eq!(upstream.headers["x-request-id"], "abc");
         assert_eq!(upstream.headers["x-forwarded-for"], "2001:db8::1");
-        assert_eq!(upstream.headers["forwarded"], "for=\"[2001:db8::1]\";host=\"shop.example\";proto=http");
+        assert_eq!(upstream.headers["x-forwarded-proto"], "https");
+        assert_eq!(upstream.headers["forwarded"], "for=\"[2001:db8::1]\";host=\"shop.example\";proto=https");
     }
 }

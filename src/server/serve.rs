@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use super::accept::{BindError, Bound};
 use super::admin::{AdminError, AdminPages, AdminSite};
 use super::application::{Application, NoRecords, RecordSink};
+use super::entrance::Entrance;
 use super::lifecycle::{Lifecycle, Phase, StopSignal, Stopped};
 use super::load::Load;
 use super::pass_target::PassTarget;
@@ -25,6 +26,9 @@ pub enum ServeError {
     /// An address could not be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// Certificates are of no use.
+    #[error("the listeners' certificates: {0}")]
+    Certificates(String),
     /// The admin listener would be open to strangers.
     #[error(transparent)]
     Admin(#[from] AdminError),
@@ -63,7 +67,8 @@ impl<A: Application> Edge<A> {
         sink: Arc<dyn RecordSink>,
     ) -> Result<Self, ServeError> {
         let mut service = Service::new(application, settings.limits.clone(), Arc::clone(&load), sink)
-            .behind(ClientAddresses::new(settings.clients.clone()));
+            .behind(ClientAddresses::new(settings.clients.clone()))
+            .entered_by(Entrance::of(&settings.listeners).map_err(ServeError::Certificates)?);
         if let Some(target) = passing {
             service = service.passing_to(target);
         }

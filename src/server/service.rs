@@ -10,6 +10,7 @@ use pingora::proxy::HttpProxy;
 use tokio::time::Instant;
 
 use super::application::{Application, RecordSink};
+use super::entrance::{Entrance, Entrances};
 use super::load::{ConnectionShare, Load, TooMany};
 use super::pass::PassThrough;
 use super::pass_target::PassTarget;
@@ -34,6 +35,7 @@ pub(super) struct Serving<A: Application> {
     pub(super) limits: Limits,
     rate: Option<Arc<AddressRate>>,
     pub(super) proxy: Option<Proxy<A>>,
+    entrances: Entrances,
 }
 
 /// The backend that requests pass through to, after a reload.
@@ -48,7 +50,7 @@ impl<A: Application> Service<A> {
     /// Serves an application within limits; nothing passes through.
     pub fn new(application: Arc<A>, limits: Limits, load: Arc<Load>, sink: Arc<dyn RecordSink>) -> Self {
         let rate = AddressRate::new(&limits).map(Arc::new);
-        let serving = Serving { application, limits, rate, proxy: None };
+        let serving = Serving { application, limits, rate, proxy: None, entrances: Entrances::default() };
         Self { serving: ArcSwap::from_pointee(serving), load, addresses: ClientAddresses::default(), sink }
     }
 
@@ -58,7 +60,14 @@ impl<A: Application> Service<A> {
             let serving = self.serving.load();
             (Arc::clone(&serving.application), serving.limits.clone())
         };
-        self.replace(application, limits, Passing::To(Some(Box::new(target))));
+        let entrances = self.serving.load().entrances.clone();
+        self.replace(application, limits, Passing::To(Some(Box::new(target))), entrances);
+        self
+    }
+
+    /// The same, whose listeners have these entrances; without, connections begin with a request.
+    pub fn entered_by(self, entrances: Entrances) -> Self {
+        self.replace_entrances(entrances);
         self
     }
 
@@ -70,7 +79,12 @@ impl<A: Application> Service<A> {
 
     /// A share of the load for a connection from `peer`.
     pub(super) fn connect(&self, peer: IpAddr) -> Result<ConnectionShare, TooMany> {
-        if self.addresses.is_proxy(peer) { self.load.connect_proxy() } else { self.load.connect(peer) }
+        if self.is_proxy(peer) { self.load.connect_proxy() } else { self.load.connect(peer) }
+    }
+
+    /// Whether an address is that of a trusted proxy.
+    pub(super) fn is_proxy(&self, address: IpAddr) -> bool {
+        self.addresses.is_proxy(address)
     }
 
     /// The address of the client that a request from `peer` comes from.
@@ -79,7 +93,7 @@ impl<A: Application> Service<A> {
     }
 
     /// Puts something else in place at once; requests under way end with what they began with.
-    pub fn replace(&self, application: Arc<A>, limits: Limits, passing: Passing) {
+    pub fn replace(&self, application: Arc<A>, limits: Limits, passing: Passing, entrances: Entrances) {
         let before = self.serving.load_full();
         let rate = match AddressRate::is_same(&before.limits, &limits) {
             true => before.rate.clone(),
@@ -90,7 +104,19 @@ impl<A: Application> Service<A> {
             Passing::To(target) => target.map(|target| Arc::new(PassThrough::proxy(*target))),
         };
         self.load.bound(&limits);
-        self.serving.store(Arc::new(Serving { application, limits, rate, proxy }));
+        self.serving.store(Arc::new(Serving { application, limits, rate, proxy, entrances }));
+    }
+
+    /// Has later connections begin in another way.
+    pub fn replace_entrances(&self, entrances: Entrances) {
+        let before = self.serving.load_full();
+        self.serving.store(Arc::new(Serving {
+            application: Arc::clone(&before.application),
+            limits: before.limits.clone(),
+            rate: before.rate.clone(),
+            proxy: before.proxy.clone(),
+            entrances,
+        }));
     }
 
     pub(super) fn serving(&self) -> Arc<Serving<A>> {
@@ -107,6 +133,11 @@ impl<A: Application> Service<A> {
 }
 
 impl<A: Application> Serving<A> {
+    /// How connections of a listener begin.
+    pub(super) fn entrance(&self, listener: usize) -> Option<&Entrance> {
+        self.entrances.get(listener)
+    }
+
     /// Whether a client may call once more now.
     pub(super) fn is_within_rate(&self, client: Option<IpAddr>, now: Instant) -> bool {
         match (&self.rate, client) {

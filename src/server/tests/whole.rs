@@ -25,6 +25,8 @@ pub fn settings() -> Settings {
         unsigned: Vec::new(),
         settings: Default::default(),
         hosts: Default::default(),
+        tls: Vec::new(),
+        proxy_protocol: false,
     };
     Settings {
         listeners: vec![listener("127.0.0.1:0"), listener("127.0.0.1:0")],

@@ -1,11 +1,13 @@
 //! What the tests share: a running gateway, a coolkit client, a faulty upstream, plain HTTP.
 
+pub mod authority;
 pub mod clients;
 pub mod coolkit;
 pub mod gateway;
 pub mod http;
 pub mod legacy;
 pub mod redis;
+pub mod tls;
 pub mod tools;
 pub mod upstream;
 
