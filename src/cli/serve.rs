@@ -130,11 +130,11 @@ async fn serve(
     // Codes are for whoever sits at this machine, and for nobody who only reaches it.
     let shown = embedded.clone().filter(|_| settings.is_loopback());
     let pages = pages(&observer, redis, shown);
+    observer.metrics().set_certificates(&settings.listeners);
     let edge = Edge::start(settings, Arc::clone(&gateway), passing, pages, load, Arc::clone(&observer) as _)
         .map_err(|error| no_start(error).hint(ADDRESS_HINT))?;
     listening(&Bound { listeners: edge.clients().to_vec(), admin: edge.admin() });
     observer.metrics().set_config(&settings.hash());
-    observer.metrics().set_certificates(&settings.listeners);
     let notifier = Arc::new(notifier);
     announce(&edge, &notifier).await?;
     let reloader = Reloader {

@@ -67,12 +67,6 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-fn metric(gateway: &Gateway, line: &str) -> i64 {
-    let metrics = gateway.metrics();
-    let value = metrics.lines().find_map(|found| found.strip_prefix(line)?.strip_prefix(' '));
-    value.unwrap_or_else(|| panic!("no {line} in {metrics}")).parse().unwrap()
-}
-
 #[test]
 fn a_client_logs_in_over_tls_and_nothing_is_served_in_the_clear() {
     let (app, backend, authority) = (App::sample(), backend(), Authority::new());
@@ -90,10 +84,8 @@ fn a_client_logs_in_over_tls_and_nothing_is_served_in_the_clear() {
     // A TLS alert may come, or a reset that takes it along.
     let _ = clear.read_to_end(&mut said);
     assert!(!said.starts_with(b"HTTP"), "{}", String::from_utf8_lossy(&said));
-    until("the failed handshakes are counted", || {
-        metric(&gateway, "dragoman_failed_handshakes_total{reason=\"tls\"}") >= 2
-    });
-    until("all are gone", || metric(&gateway, "dragoman_connections") == 0);
+    gateway.wait_for_metric("dragoman_failed_handshakes_total{reason=\"tls\"}", 3);
+    gateway.wait_for_metric("dragoman_connections", 0);
 }
 
 #[test]
@@ -139,7 +131,7 @@ fn a_renewed_certificate_is_taken_by_itself_and_a_broken_one_leaves_the_old() {
     let expiry = |gateway: &Gateway| {
         let line =
             "dragoman_certificate_expiry_timestamp_seconds{certificate=\"0\",listener=\"127.0.0.1:0\"}";
-        metric(gateway, line)
+        gateway.metric(line)
     };
     let now = crate::support::now();
     assert!((now + 86_400..now + 3 * 86_400).contains(&expiry(&gateway)));
@@ -148,13 +140,13 @@ fn a_renewed_certificate_is_taken_by_itself_and_a_broken_one_leaves_the_old() {
 
     copy(&authority, "second", "live");
     until("the renewed certificate is shown", || shows("second"));
-    assert_eq!(metric(&gateway, "dragoman_certificate_renewals_total{result=\"success\"}"), 1);
+    gateway.wait_for_metric("dragoman_certificate_renewals_total{result=\"success\"}", 1);
     assert!((now + 29 * 86_400..now + 31 * 86_400).contains(&expiry(&gateway)));
     assert!(log_in(open, &app), "a connection of before goes on");
 
     fs::copy(authority.file("third.key"), authority.file("live.key")).unwrap();
     until("the broken one is told", || {
-        metric(&gateway, "dragoman_certificate_renewals_total{result=\"failure\"}") > 0
+        gateway.metric("dragoman_certificate_renewals_total{result=\"failure\"}") > 0
     });
     assert!(gateway.printed().contains("the key does not fit the certificate"), "{}", gateway.printed());
     assert!(shows("second"));
@@ -177,16 +169,14 @@ fn a_client_that_does_not_shake_hands_is_bounded_counted_and_let_go() {
     let mut silent = TcpStream::connect(gateway.http).unwrap();
     let mut slow = TcpStream::connect(gateway.http).unwrap();
     slow.write_all(b"\x16\x03\x01").unwrap();
-    until("both count", || metric(&gateway, "dragoman_connections") == 2);
+    gateway.wait_for_metric("dragoman_connections", 2);
     let mut third = TcpStream::connect(gateway.http).unwrap();
     assert!(matches!(third.read(&mut [0; 1]), Ok(0) | Err(_)), "over the bound");
     for stuck in [&mut silent, &mut slow] {
         stuck.set_read_timeout(Some(PATIENCE)).unwrap();
         assert!(matches!(stuck.read(&mut [0; 1]), Ok(0)), "let go at the deadline");
     }
-    until("they are counted", || {
-        metric(&gateway, "dragoman_failed_handshakes_total{reason=\"timeout\"}") == 2
-    });
+    gateway.wait_for_metric("dragoman_failed_handshakes_total{reason=\"timeout\"}", 2);
     let config = tls::config(&authority, &[]);
     assert!(log_in(tls::connect(gateway.http, "gateway.example", &config).unwrap(), &app));
 }

@@ -11,16 +11,17 @@ fn certificates() -> tempfile::TempDir {
         openssl(&directory, &format!("req -x509 {key} -days 2 -subj /CN={name} {files}"));
     }
     // Only `ca` lets dates lie in the past.
-    std::fs::write(directory.path().join("index"), "").expect("written");
-    std::fs::write(directory.path().join("ca.cnf"), AUTHORITY).expect("written");
+    for (name, text) in [("index", ""), ("serial", "01\n"), ("ca.cnf", AUTHORITY)] {
+        std::fs::write(directory.path().join(name), text).expect("written");
+    }
     openssl(&directory, &format!("req {key} -subj /CN=old -keyout old.key -out old.csr"));
     let dates = "-startdate 20200101000000Z -enddate 20200102000000Z";
     let files = "-keyfile old.key -in old.csr -out old.pem -outdir .";
-    openssl(&directory, &format!("ca -batch -selfsign -config ca.cnf -rand_serial -notext {dates} {files}"));
+    openssl(&directory, &format!("ca -batch -selfsign -config ca.cnf -notext {dates} {files}"));
     directory
 }
 
-const AUTHORITY: &str = "[ca]\ndefault_ca = a\n[a]\ndatabase = index\ndefault_md = sha256\npolicy = p\n[p]\ncommonName = supplied\n";
+const AUTHORITY: &str = "[ca]\ndefault_ca = a\n[a]\ndatabase = index\nserial = serial\ndefault_md = sha256\npolicy = p\n[p]\ncommonName = supplied\n";
 
 fn openssl(directory: &tempfile::TempDir, arguments: &str) {
     let mut command = std::process::Command::new("openssl");

@@ -300,6 +300,22 @@ impl Gateway {
         }
     }
 
+    /// The value of one series; zero as long as nothing was counted there.
+    pub fn metric(&self, series: &str) -> i64 {
+        let metrics = self.metrics();
+        let value = metrics.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        value.map_or(0, |value| value.parse().unwrap())
+    }
+
+    /// Waits until one series has this value: what ends is counted a moment later.
+    pub fn wait_for_metric(&self, series: &str, value: i64) {
+        let deadline = Instant::now() + START_LIMIT;
+        while self.metric(series) != value {
+            assert!(Instant::now() < deadline, "{series} is not {value}: {}", self.metrics());
+            thread::yield_now();
+        }
+    }
+
     /// The newest code sent to a phone or e-mail.
     pub fn code(&self, to: &str) -> String {
         let outbox = http::get(self.admin(), "/outbox.json").json();
