@@ -62,6 +62,8 @@ series! {
         "Client connections that are open.";
     refused_connections IntCounterVec "dragoman_refused_connections_total" ["limit"]
         "Connections closed at once, by the limit that they were over.";
+    forgotten_proxy_suspected IntGauge "dragoman_forgotten_proxy_suspected" []
+        "Whether most of the last thousand calls came from one address that is no trusted proxy (1) or not (0).";
     replay_entries IntGauge "dragoman_replay_entries" []
         "Signed requests that the replay guard remembers.";
     replay_entries_bound IntGauge "dragoman_replay_entries_bound" []
@@ -128,6 +130,11 @@ impl Metrics {
     pub fn set_load(&self, connections: usize, requests: usize) {
         self.series.connections.set(gauge_value(connections));
         self.series.in_flight.set(gauge_value(requests));
+    }
+
+    /// Tells whether most calls come from one address that is no trusted proxy.
+    pub fn set_forgotten_proxy_suspected(&self, suspected: bool) {
+        self.series.forgotten_proxy_suspected.set(i64::from(suspected));
     }
 
     /// Tells how full the replay memory is.

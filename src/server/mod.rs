@@ -16,6 +16,7 @@ mod answer;
 pub mod application;
 mod body;
 mod call;
+mod callers;
 mod connection;
 pub mod fault;
 mod gateway;
@@ -32,6 +33,7 @@ mod request_id;
 mod serve;
 mod service;
 pub mod signals;
+mod tracing_fields;
 
 pub use accept::{BindError, Bound};
 pub use application::{Application, NoRecords, RecordSink, Step};
