@@ -21,6 +21,7 @@ mod replay_stores;
 mod restarts;
 mod shared_example;
 mod shared_replay;
+mod shared_secrets;
 mod shared_throttle;
 mod signatures;
 mod systemd;
