@@ -68,6 +68,7 @@ impl Gateway {
     ) -> Result<Opened, Problem> {
         let mut opened = Opened::default();
         if sides.same() {
+            note_challenged_phone(sides, call)?;
             return Ok(opened);
         }
         if sides.client_habits().gateway_tokens
@@ -257,6 +258,15 @@ impl Gateway {
         });
         Ok(())
     }
+}
+
+/// The backend's own challenge goes back to it unread. Nothing proves it, and one phone can be written into it in many
+/// ways: so the limits must know the phone.
+fn note_challenged_phone(sides: Sides<'_>, call: &mut Call) -> Result<(), Problem> {
+    let challenge = call.verification.as_ref().and_then(|verification| verification.challenge.as_ref());
+    let (None, None, Some(challenge)) = (&call.phone, &call.email, challenge) else { return Ok(()) };
+    call.phone = sides.client.challenged_phone(challenge)?;
+    Ok(())
 }
 
 /// Whether the upstream's session ends soon, and can be renewed.
