@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use super::flow::own_account;
-use super::trust::{Opened, Sides};
+use super::trust::{Opened, Renewal, Sides};
 use super::{Arrival, Gateway, Route};
 use crate::account::{Account, Call, Operation, Problem, ProblemCode, Reply};
 use crate::dialect::{Asked, Dialect, Language, Pack, Proof, Sending, Signed, Understood};
@@ -101,14 +101,16 @@ impl Exchange<'_> {
                 return Err(problem);
             }
         };
-        self.renew(call, &mut opened, record).await;
+        if let Some(token) = self.renew(Renewal::BeforeTheCall, call, &mut opened, record).await {
+            call.token = Some(token);
+        }
         let told = match self.gateway.recall(self.sides(), call, now).await {
             Ok(()) => self.perform(call, record).await,
             Err(problem) => Err(Told { problem: self.unless_never_sent(call, problem), undone: true }),
         };
         self.gateway.settle(admission, &told, record).await;
         match told {
-            Ok(reply) => self.handed(call, &opened, reply, record).await,
+            Ok(reply) => self.handed(call, &mut opened, reply, record).await,
             Err(Told { problem, undone }) => {
                 if let Some(spent) = opened.receipt {
                     self.gateway.trust.tokens.give_back(spent).await;
@@ -133,7 +135,7 @@ impl Exchange<'_> {
     async fn handed(
         &self,
         call: &Call,
-        opened: &Opened,
+        opened: &mut Opened,
         reply: Reply,
         record: &mut CallRecord,
     ) -> Result<Reply, Problem> {
@@ -141,6 +143,7 @@ impl Exchange<'_> {
         if call.operation == Operation::WhoAmI {
             own_account(call, &reply)?;
         }
+        self.renew(Renewal::AfterTheCall, call, opened, record).await;
         let now = self.gateway.clock.now();
         self.gateway.hand_challenge(self.sides(), call, &mut reply, now).await?;
         self.gateway.hand_session(self.sides(), call, opened.session.as_ref(), &mut reply, now)?;

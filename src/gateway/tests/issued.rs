@@ -193,3 +193,89 @@ async fn extensions_never_say_what_was_checked_otherwise() {
         assert!(foreign.iter().all(|name| !text.contains(name)), "{upstream}: {text}");
     }
 }
+
+/// A session of the backend that ends in so many seconds; `number` tells it from others.
+fn session(number: u32, expires_in: u32) -> Answer {
+    let body = json!({
+        "account": {"id": "7", "phone": "+8613800138001", "status": "active",
+                    "created_at": "2019-03-25T03:36:51.335Z"},
+        "session": {"access_token": format!("at-{number}"), "token_type": "Bearer", "expires_in": expires_in,
+                    "refresh_token": format!("rt-{number}"), "refresh_expires_in": 5_184_000},
+        "region": "cn",
+    });
+    Ok((200, body.to_string()))
+}
+
+fn me() -> Answer {
+    let account = json!({"id": "7", "phone": "+8613800138001", "status": "active",
+                         "created_at": "2019-03-25T03:36:51.335Z"});
+    Ok((200, json!({"account": account, "region": "cn"}).to_string()))
+}
+
+async fn log_in(bench: &Bench) -> String {
+    let members = json!({"value": PHONE, "password": "12345678", "countryCode": "86"});
+    let answer = bench.json(post("/v1/user/login", &members)).await;
+    bench.asked();
+    answer["token"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
+}
+
+/// Asks who it is; which token answers bring, and the paths and tokens that the backend was asked with.
+async fn info(bench: &Bench, token: &str) -> (Option<String>, Vec<String>) {
+    let bearer = format!("Bearer {token}");
+    let fields = [("content-type", "application/json"), ("authorization", bearer.as_str())];
+    let answer = bench.json(request("POST", "/v1/user/info", &fields, "{}")).await;
+    let asked = bench.asked();
+    let told = |asked: &Request<Bytes>| {
+        let bearer = asked.headers().get("authorization").map(|value| value.to_str().unwrap());
+        format!("{} {}", asked.uri().path(), bearer.unwrap_or_default())
+    };
+    (answer["token"].as_str().map(str::to_owned), asked.iter().map(told).collect())
+}
+
+#[tokio::test]
+async fn a_session_that_ends_soon_is_renewed_only_when_the_caller_learns_of_it() {
+    let failed = Ok((500, "{}".to_owned()));
+    let bench = sharing(vec![session(1, 3600), failed, me(), session(2, 2_592_000), me()], |_| {});
+    let first = log_in(&bench).await;
+    let (token, asked) = info(&bench, &first).await;
+    assert_eq!((token, asked), (None, vec!["/v1/accounts/me Bearer at-1".to_owned()]), "nothing is lost");
+    let (second, asked) = info(&bench, &first).await;
+    assert_eq!(asked, ["/v1/accounts/me Bearer at-1", "/v1/sessions/refresh "]);
+    let (_, asked) = info(&bench, &second.unwrap()).await;
+    assert_eq!(asked, ["/v1/accounts/me Bearer at-2"]);
+}
+
+#[tokio::test]
+async fn a_session_that_has_ended_is_renewed_before_the_call() {
+    let bench = sharing(vec![session(1, 60), session(2, 2_592_000), me()], |_| {});
+    let token = log_in(&bench).await;
+    bench.clock.advance_seconds(61);
+    let (token, asked) = info(&bench, &token).await;
+    assert_eq!(asked, ["/v1/sessions/refresh ", "/v1/accounts/me Bearer at-2"]);
+    assert!(token.is_some());
+}
+
+#[tokio::test]
+async fn guesses_at_the_old_password_count_for_the_account_whatever_session_makes_them() {
+    let wrong = || {
+        Ok((
+            401,
+            json!({"code": "credentials_invalid", "status": 401,
+                                   "type": "urn:dragoman:problem:credentials_invalid"})
+            .to_string(),
+        ))
+    };
+    let answers =
+        vec![session(1, 2_592_000), session(2, 2_592_000)].into_iter().chain((0..20).map(|_| wrong()));
+    let bench = sharing(answers.collect(), |_| {});
+    let tokens = [log_in(&bench).await, log_in(&bench).await];
+    for number in 0..20_usize {
+        let bearer = format!("Bearer {}", tokens[number % 2]);
+        let fields = [("content-type", "application/json"), ("authorization", bearer.as_str())];
+        let body = json!({"oldPassword": format!("wrong-{number}"), "newPassword": "87654321"}).to_string();
+        let (_, record) = bench.call(request("POST", "/v1/user/changePassword", &fields, &body)).await;
+        let expected = if number < 10 { ProblemCode::CredentialsInvalid } else { ProblemCode::RateLimited };
+        assert_eq!(record.outcome, Outcome::Problem(expected), "{number}");
+    }
+    assert_eq!(bench.asked().len(), 10);
+}
