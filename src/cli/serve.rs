@@ -133,6 +133,10 @@ async fn serve(
     observer.metrics().set_certificates(&settings.listeners);
     let edge = Edge::start(settings, Arc::clone(&gateway), passing, pages, load, Arc::clone(&observer) as _)
         .map_err(|error| no_start(error).hint(ADDRESS_HINT))?;
+    let service = Arc::clone(edge.service());
+    observer
+        .metrics()
+        .before_reading(move |metrics| metrics.set_forgotten_proxy_suspected(service.is_crowded()));
     listening(&Bound { listeners: edge.clients().to_vec(), admin: edge.admin() });
     observer.metrics().set_config(&settings.hash());
     let notifier = Arc::new(notifier);

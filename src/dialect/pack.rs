@@ -3,6 +3,7 @@
 //! docs/dialect-packs.md is the reference of the format.
 
 mod canonical_form;
+mod challenge;
 mod codec;
 mod field;
 mod lint;

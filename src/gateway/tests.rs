@@ -19,7 +19,9 @@ use crate::sign::SigningKey;
 use crate::upstream::{Failure, FailureKind};
 
 mod hostile;
+mod issued;
 mod pairs;
+mod repeated;
 mod routes;
 
 const NOW: i64 = 1_700_000_000;

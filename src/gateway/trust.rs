@@ -68,6 +68,7 @@ impl Gateway {
     ) -> Result<Opened, Problem> {
         let mut opened = Opened::default();
         if sides.same() {
+            note_challenged_phone(sides, call)?;
             return Ok(opened);
         }
         if sides.client_habits().gateway_tokens
@@ -77,6 +78,7 @@ impl Gateway {
             let session = session_token::read(&self.trust.keys, token.expose(), audience, now);
             let session = session.map_err(|_| Problem::new(ProblemCode::TokenInvalid))?;
             call.token = Some(session.upstream.access_token.clone());
+            call.client.account = Some(session.claims.uuid).filter(|id| *id != 0);
             opened.session = Some(session);
         }
         if sides.client_habits().carries_challenge {
@@ -259,11 +261,34 @@ impl Gateway {
     }
 }
 
-/// Whether the upstream's session ends soon, and can be renewed.
-pub(super) fn renewal(opened: &Opened, now: Moment) -> Option<&Secret> {
+/// The backend's own challenge goes back to it unread. Nothing proves it, and one phone can be written into it in many
+/// ways: so the limits must know the phone.
+fn note_challenged_phone(sides: Sides<'_>, call: &mut Call) -> Result<(), Problem> {
+    let challenge = call.verification.as_ref().and_then(|verification| verification.challenge.as_ref());
+    let (None, None, Some(challenge)) = (&call.phone, &call.email, challenge) else { return Ok(()) };
+    call.phone = sides.client.challenged_phone(challenge)?;
+    Ok(())
+}
+
+/// When the upstream's session is renewed, if at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Renewal {
+    /// It has ended, and no call is answered without a new one.
+    BeforeTheCall,
+    /// It ends soon. The new one is had when the call went well: with a bad answer nobody would learn of it, and the old
+    /// one is dead by then.
+    AfterTheCall,
+}
+
+/// Whether and when the upstream's session is to be renewed.
+pub(super) fn renewal(opened: &Opened, now: Moment) -> Option<(Renewal, &Secret)> {
     let upstream = &opened.session.as_ref()?.upstream;
-    let soon = upstream.access_expires.is_some_and(|end| end <= now.plus_seconds(RENEWED_WITHIN_SECONDS));
-    upstream.refresh_token.as_ref().filter(|_| soon)
+    let (end, refresh_token) = (upstream.access_expires?, upstream.refresh_token.as_ref()?);
+    if end <= now {
+        return Some((Renewal::BeforeTheCall, refresh_token));
+    }
+    let soon = end <= now.plus_seconds(RENEWED_WITHIN_SECONDS);
+    soon.then_some((Renewal::AfterTheCall, refresh_token))
 }
 
 /// For what a code is that this operation presents.

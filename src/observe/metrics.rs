@@ -68,6 +68,8 @@ series! {
         "When a certificate that a listener shows ends, in seconds since the Unix epoch.";
     certificate_renewals IntCounterVec "dragoman_certificate_renewals_total" ["result"]
         "Certificates that were found renewed on disk: taken, or of no use.";
+    forgotten_proxy_suspected IntGauge "dragoman_forgotten_proxy_suspected" []
+        "Whether most of the last thousand calls came from one address that is no trusted proxy (1) or not (0).";
     replay_entries IntGauge "dragoman_replay_entries" []
         "Signed requests that the replay guard remembers.";
     replay_entries_bound IntGauge "dragoman_replay_entries_bound" []
@@ -137,6 +139,11 @@ impl Metrics {
     pub fn set_load(&self, connections: usize, requests: usize) {
         self.series.connections.set(gauge_value(connections));
         self.series.in_flight.set(gauge_value(requests));
+    }
+
+    /// Tells whether most calls come from one address that is no trusted proxy.
+    pub fn set_forgotten_proxy_suspected(&self, suspected: bool) {
+        self.series.forgotten_proxy_suspected.set(i64::from(suspected));
     }
 
     /// Tells how full the replay memory is.

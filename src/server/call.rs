@@ -24,6 +24,7 @@ use super::load::CallShare;
 use super::pass::{self, Passage};
 use super::request_id::request_id;
 use super::service::{Service, Serving};
+use super::tracing_fields::{TRACE_PARENT, TRACE_STATE, has_broken_trace};
 use crate::clock::{Clock, SystemClock};
 use crate::gateway::Arrival;
 use crate::observe::{CallRecord, Outcome};
@@ -98,11 +99,16 @@ impl<'a, A: Application> Call<'a, A> {
         }
     }
 
-    /// From here on the client is who a trusted proxy says it is.
+    /// From here on the client is who a trusted proxy says it is, and the request has the id that it gave.
     fn find_client(&mut self, head: &RequestHeader) {
-        let client = self.arrival.client.map(|peer| self.service.client(peer, &head.headers));
+        let Some(peer) = self.arrival.client else { return };
+        let client = Some(self.service.client(peer, &head.headers));
         self.arrival.client = client;
         self.record.client = client;
+        if let Some(id) = self.service.request_id(peer, &head.headers) {
+            id.clone_into(&mut self.arrival.request_id);
+            id.clone_into(&mut self.record.request_id);
+        }
     }
 
     fn into_passage(self, route: A::Route, share: CallShare, keep_alive: bool) -> Passage<A> {
@@ -267,7 +273,13 @@ fn is_encoded(head: &RequestHeader) -> bool {
 /// Takes the head out of a session that needs it no more, without copying a field.
 fn take_head(session: &mut HttpSession) -> request::Parts {
     let (nothing, ()) = Request::new(()).into_parts();
-    std::mem::replace(session.req_header_mut(), RequestHeader::from(nothing)).into()
+    let mut head: request::Parts =
+        std::mem::replace(session.req_header_mut(), RequestHeader::from(nothing)).into();
+    if has_broken_trace(&head.headers) {
+        head.headers.remove(TRACE_PARENT);
+        head.headers.remove(TRACE_STATE);
+    }
+    head
 }
 
 /// Writes an answer by Pingora's session, which may go on after it although the body is unread.

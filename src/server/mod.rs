@@ -16,6 +16,7 @@ mod answer;
 pub mod application;
 mod body;
 mod call;
+mod callers;
 mod connection;
 mod entrance;
 pub mod fault;
@@ -33,6 +34,7 @@ mod request_id;
 mod serve;
 mod service;
 pub mod signals;
+mod tracing_fields;
 
 pub use accept::{BindError, Bound};
 pub use application::{Application, NoRecords, RecordSink, Step};

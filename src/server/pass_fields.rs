@@ -6,6 +6,7 @@ use pingora::Result;
 use pingora::http::RequestHeader;
 
 use super::answer::REQUEST_ID;
+use super::tracing_fields::{TRACE_PARENT, TRACE_STATE, has_broken_trace};
 use crate::gateway::Arrival;
 
 /// Names that only a trusted proxy may set, or that some backends route by.
@@ -30,6 +31,10 @@ pub fn strip(request: &mut RequestHeader) {
     let names: Vec<HeaderName> = request.headers.keys().filter(|name| is_forgeable(name)).cloned().collect();
     for name in &names {
         request.remove_header(name);
+    }
+    if has_broken_trace(&request.headers) {
+        request.remove_header(TRACE_PARENT);
+        request.remove_header(TRACE_STATE);
     }
 }
 
@@ -97,6 +102,17 @@ mod tests {
         strip(&mut request);
         let left: Vec<_> = request.headers.keys().collect();
         assert_eq!(left, ["accept"]);
+    }
+
+    #[test]
+    fn a_trace_is_passed_on_only_if_it_is_one() {
+        let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        for (parent, left) in [(trace, 2), ("forged", 0)] {
+            let mut request = request(&["tracestate"]);
+            request.insert_header("traceparent", parent).unwrap();
+            strip(&mut request);
+            assert_eq!(request.headers.len(), left, "{parent}");
+        }
     }
 
     #[test]

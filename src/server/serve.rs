@@ -67,8 +67,11 @@ impl<A: Application> Edge<A> {
         sink: Arc<dyn RecordSink>,
     ) -> Result<Self, ServeError> {
         let mut service = Service::new(application, settings.limits.clone(), Arc::clone(&load), sink)
-            .behind(ClientAddresses::new(settings.clients.clone()))
             .entered_by(Entrance::of(&settings.listeners).map_err(ServeError::Certificates)?);
+        // Nobody stands in front of the demo, where everybody has one address.
+        if !settings.demo {
+            service = service.behind(ClientAddresses::new(settings.clients.clone()));
+        }
         if let Some(target) = passing {
             service = service.passing_to(target);
         }

@@ -10,11 +10,13 @@ use pingora::proxy::HttpProxy;
 use tokio::time::Instant;
 
 use super::application::{Application, RecordSink};
+use super::callers::Callers;
 use super::entrance::{Entrance, Entrances};
 use super::load::{ConnectionShare, Load, TooMany};
 use super::pass::PassThrough;
 use super::pass_target::PassTarget;
 use super::rate::AddressRate;
+use super::tracing_fields;
 use crate::config::Limits;
 use crate::guard::ClientAddresses;
 
@@ -26,6 +28,8 @@ pub struct Service<A: Application> {
     load: Arc<Load>,
     /// Set at the start: another set of proxies takes a restart.
     addresses: ClientAddresses,
+    /// Who calls, where somebody may stand in front.
+    callers: Option<Callers>,
     sink: Arc<dyn RecordSink>,
 }
 
@@ -51,7 +55,8 @@ impl<A: Application> Service<A> {
     pub fn new(application: Arc<A>, limits: Limits, load: Arc<Load>, sink: Arc<dyn RecordSink>) -> Self {
         let rate = AddressRate::new(&limits).map(Arc::new);
         let serving = Serving { application, limits, rate, proxy: None, entrances: Entrances::default() };
-        Self { serving: ArcSwap::from_pointee(serving), load, addresses: ClientAddresses::default(), sink }
+        let addresses = ClientAddresses::default();
+        Self { serving: ArcSwap::from_pointee(serving), load, addresses, callers: None, sink }
     }
 
     /// The same, with a backend that requests may pass through to.
@@ -71,9 +76,11 @@ impl<A: Application> Service<A> {
         self
     }
 
-    /// The same, behind proxies whose word about a client's address is believed.
+    /// The same, behind proxies whose word about a client's address is believed; it is noticed if one of them
+    /// was forgotten.
     pub fn behind(mut self, addresses: ClientAddresses) -> Self {
         self.addresses = addresses;
+        self.callers = Some(Callers::default());
         self
     }
 
@@ -89,7 +96,21 @@ impl<A: Application> Service<A> {
 
     /// The address of the client that a request from `peer` comes from.
     pub(super) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        self.addresses.client(peer, headers)
+        let client = self.addresses.client(peer, headers);
+        if let Some(callers) = self.callers.as_ref().filter(|_| !self.addresses.is_proxy(client)) {
+            callers.note(client);
+        }
+        client
+    }
+
+    /// The id that a request already has, if `peer` may give one.
+    pub(super) fn request_id<'a>(&self, peer: IpAddr, headers: &'a HeaderMap) -> Option<&'a str> {
+        tracing_fields::request_id(headers).filter(|_| self.addresses.is_proxy(peer))
+    }
+
+    /// Whether most calls came from one address that is no trusted proxy.
+    pub fn is_crowded(&self) -> bool {
+        self.callers.as_ref().is_some_and(Callers::are_crowded)
     }
 
     /// Puts something else in place at once; requests under way end with what they began with.

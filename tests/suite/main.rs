@@ -22,6 +22,7 @@ mod replay_stores;
 mod restarts;
 mod shared_example;
 mod shared_replay;
+mod shared_secrets;
 mod shared_throttle;
 mod signatures;
 mod systemd;

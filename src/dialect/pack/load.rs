@@ -1,6 +1,7 @@
 //! From a pack's text to a plan, or to everything that is wrong with it.
 
 mod answers;
+mod challenge;
 mod lines;
 mod operations;
 mod problems;
@@ -116,6 +117,7 @@ fn read<'a>(table: &mut Table<'a>, settings: &BTreeMap<String, String>) -> Optio
     let requests = table
         .read("requests", |node| node.table("[requests]", |table| read_requests(table, &context)))
         .unwrap_or_else(usual_requests);
+    let challenge = table.read("challenge", |node| node.table("[challenge]", challenge::read).flatten());
     let token = table.read("token", |node| node.table("[token]", read_token)).unwrap_or_default();
     let (routes, guarded) =
         table.read("routes", |node| node.table("[routes]", routes::read)).unwrap_or_default();
@@ -155,6 +157,7 @@ fn read<'a>(table: &mut Table<'a>, settings: &BTreeMap<String, String>) -> Optio
         operations,
         lacks,
         token,
+        challenge,
         signs: identity.signs,
         problems: problems?,
         needs_randomness,

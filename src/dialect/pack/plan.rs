@@ -2,6 +2,7 @@
 
 use http::header::{HeaderName, HeaderValue};
 
+use super::challenge::ChallengeForm;
 use super::field::Field;
 use super::literal::Literal;
 use super::members::Line;
@@ -28,6 +29,8 @@ pub(super) struct Plan {
     pub operations: Vec<OperationPlan>,
     pub lacks: Vec<Lack>,
     pub token: TokenPlan,
+    /// What the dialect's own challenges are made of, where they name the phone.
+    pub challenge: Option<ChallengeForm>,
     /// Whether callers sign with coolkit's `Sign`.
     pub signs: bool,
     pub problems: Problems,

@@ -87,8 +87,7 @@ impl<'a> Plan<'a> {
     fn send(&mut self, call: &Call) {
         let settings = self.settings;
         // Where a code goes that only the backend knows: to whoever the token belongs to.
-        let owner = || call.token.as_ref().map(|token| format!("token {}", token.expose()));
-        let Some(destination) = destination(call).or_else(owner) else { return };
+        let Some(destination) = destination(call).or_else(|| session(call)) else { return };
         let purpose = call.purpose.map_or("", Purpose::name);
         let paused = if settings.per_purpose { vec![&*destination, purpose] } else { vec![&*destination] };
         let pause = settings.destination_interval.map(|_| 1);
@@ -162,7 +161,7 @@ impl<'a> Plan<'a> {
     }
 
     /// Every name under which a call means an account, each in the one form in which it is
-    /// compared; a session's token where it names none.
+    /// compared; the session's where it names none.
     fn accounts(&self, call: &Call) -> Vec<String> {
         let phone = call.phone.as_ref().map(|phone| phone.e164().to_owned());
         let email = call.email.as_ref().map(|email| compared(email.as_str(), self.country));
@@ -170,7 +169,7 @@ impl<'a> Plan<'a> {
         let names = names.map(|name| compared(name, self.country));
         let mut accounts: Vec<String> = phone.into_iter().chain(email).chain(names).collect();
         if accounts.is_empty() {
-            accounts.extend(call.token.as_ref().map(|token| format!("token {}", token.expose())));
+            accounts.extend(session(call));
         }
         accounts.sort_unstable();
         accounts.dedup();
@@ -198,6 +197,13 @@ fn destination(call: &Call) -> Option<String> {
         Some(Channel::Email) => call.email.as_ref().map(|email| folded(email.as_str())),
         _ => call.phone.as_ref().map(|phone| phone.e164().to_owned()),
     }
+}
+
+/// Who calls, where a call says it by its token only: the account, if the token is the gateway's own. The text of the
+/// backend's token is another after each refresh.
+fn session(call: &Call) -> Option<String> {
+    let account = call.client.account.map(|id| format!("account {id}"));
+    account.or_else(|| call.token.as_ref().map(|token| format!("token {}", token.expose())))
 }
 
 pub(super) fn is_sms(call: &Call) -> bool {
