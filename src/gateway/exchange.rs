@@ -12,6 +12,7 @@ use super::{Arrival, Gateway, Route};
 use crate::account::{Account, Call, Operation, Problem, ProblemCode, Reply};
 use crate::dialect::{Asked, Dialect, Language, Pack, Proof, Sending, Signed, Understood};
 use crate::guard::{Admission, Guard, Refusal, SignedRequest};
+use crate::hexadecimal;
 use crate::observe::{Attempt, CallRecord, Outcome};
 use crate::store::Receipt;
 use crate::upstream::{Failure, FailureKind};
@@ -306,7 +307,7 @@ pub(super) fn idempotency_key(call: &Call, headers: &HeaderMap, request_id: &str
     hasher.update([0]);
     hasher.update(authorization(headers));
     let digest = hasher.finalize();
-    Some(digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+    Some(hexadecimal::encode(digest.get(..16).unwrap_or_default()))
 }
 
 fn authorization(headers: &HeaderMap) -> &[u8] {

@@ -31,6 +31,21 @@ pub(super) struct Line {
 }
 
 impl Line {
+    /// A line that does nothing yet.
+    pub fn bare(name: &str, offset: usize) -> Self {
+        Self {
+            name: name.into(),
+            aliases: Vec::new(),
+            place: Place::Body,
+            what: What::Dropped,
+            direction: Direction::Both,
+            required: false,
+            absent: None,
+            list: false,
+            offset,
+        }
+    }
+
     pub fn reads(&self) -> bool {
         self.direction != Direction::Write
     }

@@ -113,9 +113,7 @@ impl Routes {
         }
         if wrong_method { Found::WrongMethod } else { Found::Foreign }
     }
-}
 
-impl Routes {
     /// Whether a name is none of the routes as it stands, and one of them to a server that takes what
     /// follows for parameters, drops what is no letter or digit, or cuts names at a dot.
     fn is_disguised(&self, name: &str) -> bool {

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-use super::{Context, values};
+use super::{Context, texts, values};
 use crate::config::reader::{Node, Place as FilePlace, Reader, Table};
 use crate::config::suggestion;
 use crate::dialect::pack::codec::{Codec, NAMES, Names, of_kind, parse};
@@ -295,7 +295,7 @@ fn read_names<'a>(
 /// `{guard.nonce}-{guard.time}`
 fn pieces(node: Node<'_>) -> Option<Vec<Piece>> {
     let names: Vec<&str> = Field::ALL.iter().map(|field| field.name()).collect();
-    let template = values::template(node, node.text()?, &names)?;
+    let template = texts::template(node, node.text()?, &names)?;
     let hole = |hole: &str| match Field::from_name(hole) {
         Some(field) => Piece::Field(field),
         None => Piece::Text("".into()),
