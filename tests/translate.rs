@@ -213,7 +213,7 @@ fn dialects_tells_by_which_names_an_account_goes_and_what_codes_are_for() {
         ("discuzq", "register", json!(["phone", "username"])),
         ("discuzq", "reset_password", json!(["phone"])),
         ("shopxo", "login", json!(["phone", "email", "username"])),
-        ("canonical", "login_code", json!(["phone", "email", "username"])),
+        ("canonical", "login_code", json!(["phone", "email"])),
     ] {
         assert_eq!(find(dialect)["names"][operation], names, "{dialect} {operation}");
     }

@@ -20,14 +20,16 @@ const NAMING: [Operation; 4] =
 /// Which names an operation takes, by the model's own words.
 pub(super) fn names(pack: &Pack) -> Vec<(Operation, Vec<&'static str>)> {
     let of = |operation: Operation| {
-        // Such a register is two calls, and only the first of them has the phone.
-        let in_two = operation == Operation::Register && pack.habits().binds_after_code_login.is_some();
-        let first = if in_two { Operation::LoginCode } else { operation };
-        let takes = |(kind, text): &(&'static str, &str)| {
-            let operation = if *kind == "phone" { first } else { operation };
-            has_form(pack, &named(operation, text)).then_some(*kind)
+        let takes = |(kind, text): &&(&'static str, &str)| {
+            // Such a register is two calls, and only the first of them has the phone.
+            let in_two = *kind == "phone" && pack.habits().binds_after_code_login.is_some();
+            let first = match operation {
+                Operation::Register if in_two => Operation::LoginCode,
+                other => other,
+            };
+            has_form(pack, &named(first, text)) || has_code(pack, first, text)
         };
-        (operation, NAMES.iter().filter_map(takes).collect())
+        (operation, NAMES.iter().filter(takes).map(|(kind, _)| *kind).collect())
     };
     NAMING.into_iter().filter(|operation| pack.has(*operation)).map(of).collect()
 }
@@ -35,13 +37,21 @@ pub(super) fn names(pack: &Pack) -> Vec<(Operation, Vec<&'static str>)> {
 /// What codes are for, and where each can be sent.
 pub(super) fn codes(pack: &Pack) -> Vec<(Purpose, Vec<&'static str>)> {
     let of = |purpose: &Purpose| {
-        let sent = |(_, text): &&(&'static str, &str)| {
-            has_form(pack, &Call { purpose: Some(*purpose), ..named(Operation::SendCode, text) })
-        };
-        let to = NAMES.iter().take(2).filter(sent).map(|(kind, _)| *kind).collect::<Vec<_>>();
-        (*purpose, to)
+        let to = NAMES.iter().filter(|(_, text)| has_form(pack, &code(*purpose, text)));
+        (*purpose, to.map(|(kind, _)| *kind).collect::<Vec<_>>())
     };
     Purpose::ALL.iter().map(of).filter(|(_, to)| !to.is_empty()).collect()
+}
+
+/// Whether a name can be sent a code that the operation then takes.
+fn has_code(pack: &Pack, operation: Operation, text: &str) -> bool {
+    let sent = operation.purpose_of_code().is_some_and(|purpose| has_form(pack, &code(purpose, text)));
+    let verification = Some(Verification { code: "123456".into(), challenge: Some("challenge".into()) });
+    sent && has_form(pack, &Call { verification, ..named(operation, text) })
+}
+
+fn code(purpose: Purpose, text: &str) -> Call {
+    Call { purpose: Some(purpose), ..named(Operation::SendCode, text) }
 }
 
 fn named(operation: Operation, text: &str) -> Call {
@@ -54,9 +64,6 @@ fn named(operation: Operation, text: &str) -> Call {
     let secret = || Some(Secret::from("secret"));
     if operation != Operation::LoginCode {
         (call.password, call.new_password, call.token) = (secret(), secret(), Some(TOKEN.into()));
-    }
-    if operation != Operation::Login {
-        call.verification = Some(Verification { code: "123456".into(), challenge: secret() });
     }
     call
 }

@@ -101,6 +101,7 @@ fn read_operation<'a>(
         usual,
         cases,
         keeps: reply.iter().any(replies::belongs_to_account),
+        required: replies::required(&reply),
         reply,
         status,
         message,

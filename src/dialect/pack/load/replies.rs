@@ -3,6 +3,7 @@
 use super::answers::{Enveloped, Read as ReadAnswers};
 use super::{Context, lines};
 use crate::config::reader::{Node, Place as FilePlace, Table};
+use crate::dialect::pack::field::Field;
 use crate::dialect::pack::literal::Literal;
 use crate::dialect::pack::members::{Line, What};
 use crate::dialect::pack::message::Place;
@@ -74,4 +75,14 @@ pub(super) fn belongs_to_account(line: &Line) -> bool {
         What::Object(lines) => lines.iter().any(belongs_to_account),
         _ => false,
     }
+}
+
+/// The fields of required lines: of each list one must have a value.
+pub(super) fn required(lines: &[Line]) -> Vec<Vec<Field>> {
+    let of = |line: &Line| match &line.what {
+        What::Value(value) => vec![value.fields.clone()],
+        What::Object(lines) => required(lines),
+        _ => Vec::new(),
+    };
+    lines.iter().filter(|line| line.required).flat_map(of).collect()
 }
