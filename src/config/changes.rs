@@ -9,6 +9,7 @@ use super::{
     Admin, App, Clients, HttpUpstream, Limits, Listener, Mode, NonceFormat, Regions, Replay, Seal, Settings,
     Throttle, Upstream,
 };
+use crate::hexadecimal;
 
 /// One key whose value differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,7 +92,7 @@ impl Settings {
     /// have no part in it: whoever sees it could try out guesses.
     pub fn hash(&self) -> String {
         let digest = Sha256::digest(format!("{self:?}"));
-        digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+        hexadecimal::encode(digest.get(..6).unwrap_or_default())
     }
 
     /// What a process that runs these settings makes of `new` without a restart: the new settings

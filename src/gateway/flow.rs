@@ -80,7 +80,8 @@ impl Exchange<'_> {
     /// What a caller is told whose code is not known here: that it is over, or where the backend sends none to
     /// such a destination, that it can't be had.
     pub(super) fn unless_never_sent(&self, call: &Call, problem: Problem) -> Problem {
-        let Some(purpose) = purpose_of(call.operation).filter(|_| problem.code == ProblemCode::CodeExpired)
+        let Some(purpose) =
+            call.operation.purpose_of_code().filter(|_| problem.code == ProblemCode::CodeExpired)
         else {
             return problem;
         };

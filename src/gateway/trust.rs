@@ -94,7 +94,7 @@ impl Gateway {
         let names_destination = sides.client_habits().challenge_names_destination;
         let refused = || Problem::invalid("verification.challenge", "is not valid or has expired");
         let app = call.client.app_id.clone();
-        let context = self.challenge_context(sides, purpose_of(call.operation), app.as_deref());
+        let context = self.challenge_context(sides, call.operation.purpose_of_code(), app.as_deref());
         let Some(verification) = &mut call.verification else { return Ok(()) };
         let Some(challenge) = &verification.challenge else {
             return if names_destination { Err(Problem::missing("verification.challenge")) } else { Ok(()) };
@@ -158,7 +158,7 @@ impl Gateway {
     /// Puts the upstream's challenge into a call whose client had no place for it.
     pub(super) async fn recall(&self, sides: Sides<'_>, call: &mut Call, now: Moment) -> Result<(), Problem> {
         let wants = sides.upstream.habits().carries_challenge && !sides.same();
-        let purpose = purpose_of(call.operation);
+        let purpose = call.operation.purpose_of_code();
         let (true, Some(purpose), Some(verification)) = (wants, purpose, &call.verification) else {
             return Ok(());
         };
@@ -289,17 +289,6 @@ pub(super) fn renewal(opened: &Opened, now: Moment) -> Option<(Renewal, &Secret)
     }
     let soon = end <= now.plus_seconds(RENEWED_WITHIN_SECONDS);
     soon.then_some((Renewal::AfterTheCall, refresh_token))
-}
-
-/// For what a code is that this operation presents.
-pub(super) fn purpose_of(operation: Operation) -> Option<Purpose> {
-    match operation {
-        Operation::Register => Some(Purpose::Register),
-        Operation::LoginCode => Some(Purpose::Login),
-        Operation::ResetPassword => Some(Purpose::ResetPassword),
-        Operation::ChangePassword => Some(Purpose::ChangePassword),
-        _ => None,
-    }
 }
 
 fn slot<'a>(sides: Sides<'a>, call: &'a Call, purpose: Purpose) -> Option<Slot<'a>> {

@@ -2,11 +2,14 @@
 
 mod answers;
 mod challenge;
+mod cases;
 mod lines;
 mod operations;
 mod problems;
+mod replies;
 mod routes;
 mod settings;
+mod texts;
 mod values;
 
 use std::collections::BTreeMap;
@@ -189,7 +192,7 @@ fn read_dialect(table: &mut Table<'_>) -> Option<Identity> {
     let name = table.need("name", name);
     let title = table.need("title", Node::text);
     let sources = table.need("sources", |node| node.list(Node::text));
-    let languages = table.need("languages", |node| node.list(values::language)).unwrap_or_default();
+    let languages = table.need("languages", |node| node.list(texts::language)).unwrap_or_default();
     let zone_minutes = table.read("time_zone", values::time_zone).unwrap_or(0);
     let signs =
         table.read("signature", |node| node.choice(&[("coolkit", true), ("none", false)])).unwrap_or(false);

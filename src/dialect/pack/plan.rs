@@ -127,7 +127,8 @@ pub(super) struct OperationPlan {
     pub reply: Vec<Line>,
     /// Whether some member of the answer belongs to an account.
     pub keeps: bool,
-    /// Fields that a good answer must have.
+    /// Of each of these lists a good answer must have one.
+    pub required: Vec<Vec<Field>>,
     pub status: u16,
     pub message: Texts,
     /// Whether requests have a body.

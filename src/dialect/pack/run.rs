@@ -119,7 +119,6 @@ impl Plan {
     }
 }
 
-/// The language that a caller is answered in, where it says none itself.
 impl Pack {
     /// The language of texts for a caller that names none.
     pub fn default_language(&self) -> Language {
