@@ -1,7 +1,7 @@
 //! Calls that take more than one request to the backend. Never two sends.
 
 use super::exchange::{Exchange, Told};
-use super::trust::{Opened, Renewal, purpose_of, renewal};
+use super::trust::{Opened, Renewal, renewal};
 use crate::account::{Call, Channel, Operation, Phone, Problem, ProblemCode, Reply, Secret, Session};
 use crate::dialect::Dialect;
 use crate::observe::CallRecord;

@@ -1,8 +1,8 @@
 //! From a pack's text to a plan, or to everything that is wrong with it.
 
 mod answers;
-mod challenge;
 mod cases;
+mod challenge;
 mod lines;
 mod operations;
 mod problems;
