@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_dragoman");
 const SECRET: &str = "k3pt-0ut-0f-sight";
@@ -198,4 +198,27 @@ fn dialects_tells_what_each_has_and_why_not() {
     assert!(coolkit["lacks"]["me"].is_string());
     let has = coolkit["operations"].as_array().unwrap();
     assert_eq!(has.len() + coolkit["lacks"].as_object().unwrap().len(), 11);
+}
+
+#[test]
+fn dialects_tells_by_which_names_an_account_goes_and_what_codes_are_for() {
+    let output = Command::new(PROGRAM).args(["dialects", "--json"]).output().unwrap();
+    let listed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let find =
+        |name: &str| listed.as_array().unwrap().iter().find(|dialect| dialect["name"] == name).unwrap();
+    for (dialect, operation, names) in [
+        ("coolkit", "register", json!(["phone", "email"])),
+        ("qingzhenyun", "register", json!(["phone"])),
+        ("qingzhenyun", "login", json!(["phone", "username"])),
+        ("discuzq", "register", json!(["phone", "username"])),
+        ("discuzq", "reset_password", json!(["phone"])),
+        ("shopxo", "login", json!(["phone", "email", "username"])),
+        ("canonical", "login_code", json!(["phone", "email"])),
+    ] {
+        assert_eq!(find(dialect)["names"][operation], names, "{dialect} {operation}");
+    }
+    assert_eq!(find("coolkit")["names"]["login_code"], Value::Null);
+    assert_eq!(find("coolkit")["codes"]["reset_password"], json!(["phone", "email"]));
+    assert_eq!(find("coolkit")["codes"]["login"], Value::Null);
+    assert_eq!(find("shopxo")["codes"]["login"], json!(["phone", "email"]));
 }

@@ -101,7 +101,7 @@ pub fn write_login(call: &Call, sending: &Sending<'_>) -> Request<Bytes> {
             for (dialect, group) in call.extensions.by_dialect() {
                 object.object(dialect, |paths| {
                     for extension in group {
-                        paths.raw(&extension.path, &extension.json);
+                        paths.raw(extension.path.as_str(), &extension.json);
                     }
                 });
             }

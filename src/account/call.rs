@@ -49,6 +49,17 @@ impl Operation {
         matches!(self, Self::Register | Self::Login | Self::LoginCode | Self::ResetPassword | Self::Refresh)
     }
 
+    /// For what a code is that this operation presents.
+    pub const fn purpose_of_code(self) -> Option<Purpose> {
+        match self {
+            Self::Register => Some(Purpose::Register),
+            Self::LoginCode => Some(Purpose::Login),
+            Self::ResetPassword => Some(Purpose::ResetPassword),
+            Self::ChangePassword => Some(Purpose::ChangePassword),
+            _ => None,
+        }
+    }
+
     /// The operation of a stable name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|operation| operation.name() == name)

@@ -60,10 +60,13 @@ impl Phone {
     /// `default_country`, with spaces, hyphens, brackets or full-width digits.
     pub fn parse(text: &str, default_country: Country) -> Result<Self, NotAPhone> {
         let text = text.trim();
+        if let Some(phone) = Self::mainland_mobile(text, default_country) {
+            return Ok(phone);
+        }
         if text.is_empty() || text.len() > 64 || text.chars().any(char::is_alphabetic) {
             return Err(NotAPhone);
         }
-        Self::parse_in(text, default_country)
+        Self::parse_with_metadata(text, default_country)
     }
 
     /// The same for dialects whose numbers are international but may have lost their plus, as
@@ -111,7 +114,7 @@ impl Phone {
         let [b'1', b'3'..=b'9', rest @ ..] = national.as_bytes() else { return None };
         // 179 begins what is dialled before numbers abroad (17900 00 …), and that the metadata know.
         let plain = rest.len() == 9 && rest.iter().all(u8::is_ascii_digit) && !national.starts_with("179");
-        plain.then(|| Self { e164: format!("+86{national}"), calling_code: 86 })
+        plain.then(|| Self { e164: ["+86", national].concat(), calling_code: 86 })
     }
 
     fn parse_with_metadata(text: &str, country: Country) -> Result<Self, NotAPhone> {

@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::StoreError;
 use crate::account::Secret;
+use crate::hexadecimal;
 
 /// A SHA-256 digest.
 pub(super) type Digest256 = [u8; 32];
@@ -13,7 +14,7 @@ pub(super) type Digest256 = [u8; 32];
 pub(super) fn random_token() -> Result<Secret, StoreError> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)?;
-    Ok(Secret::new(hex(&bytes)))
+    Ok(Secret::new(hexadecimal::encode(&bytes)))
 }
 
 /// A code of `length` random decimal digits, every one equally likely.
@@ -51,16 +52,6 @@ impl DigestKey {
         }
         mac.finalize().into_bytes().into()
     }
-}
-
-/// Lower-case hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String never fails.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

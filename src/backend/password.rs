@@ -12,9 +12,9 @@ use md5::{Digest, Md5};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-use super::digest::hex;
 use super::error::BackendError;
 use crate::account::{PasswordForm, Problem, ProblemCode, Secret};
+use crate::hexadecimal;
 
 /// Calls that may wait for a core; more are told to come back.
 const LONGEST_LINE: usize = 1_000;
@@ -44,7 +44,7 @@ pub(super) struct Md5Form(String);
 impl Md5Form {
     pub(super) fn of(password: &Secret, form: PasswordForm) -> Self {
         Self(match form {
-            PasswordForm::Plain => hex(&Md5::digest(password.expose().as_bytes())),
+            PasswordForm::Plain => hexadecimal::encode(&Md5::digest(password.expose().as_bytes())),
             PasswordForm::Md5Hex => password.expose().to_owned(),
         })
     }

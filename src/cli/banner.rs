@@ -20,7 +20,8 @@ pub fn banner(settings: &Settings, bound: &Bound, program: &str) -> String {
     let mut text = format!("dragoman {}\n", env!("CARGO_PKG_VERSION"));
     for (listener, address) in settings.listeners.iter().zip(&bound.listeners) {
         // Scripts read these lines: nothing follows the address.
-        let _ = writeln!(text, "listening http {address}");
+        let scheme = if listener.tls.is_empty() { "http" } else { "https" };
+        let _ = writeln!(text, "listening {scheme} {address}");
         let _ = writeln!(text, "  dialects: {}", listener.dialects.join(", "));
     }
     if let Some(admin) = bound.admin {

@@ -1,5 +1,7 @@
 //! `dragoman dialects`: what each dialect has, lacks and can be set to.
 
+mod forms;
+
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -9,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::Failure;
 use super::packs::Packs;
-use crate::account::Operation;
+use crate::account::{Operation, Purpose};
 use crate::dialect::{Dialect, Pack};
 
 const EXAMPLES: &str = "Examples:
@@ -68,6 +70,12 @@ fn write_pack(out: &mut impl Write, pack: &Pack) -> Result<(), Failure> {
     for (name, value) in capabilities(pack) {
         writeln!(out, "  {name}: {value}")?;
     }
+    for (operation, names) in forms::names(pack) {
+        writeln!(out, "  {} by: {}", operation.name(), names.join(", "))?;
+    }
+    for (purpose, to) in forms::codes(pack) {
+        writeln!(out, "  code to {}: to a {}", purpose.name(), to.join(", "))?;
+    }
     for (operation, why) in lacks(pack) {
         writeln!(out, "  no {}: {why}", operation.name())?;
     }
@@ -111,7 +119,8 @@ fn capabilities(pack: &Pack) -> Vec<(&'static str, String)> {
         all.push(("register by phone", "a login by code, then a call that binds the phone".to_owned()));
     }
     if habits.path_names_account {
-        all.push(("path", "names the account".to_owned()));
+        let whose = "names the account, so a backend that can't say whose a token is gets no change_password";
+        all.push(("path", whose.to_owned()));
     }
     all
 }
@@ -137,6 +146,8 @@ fn described(pack: &Arc<Pack>) -> Value {
     json!({
         "name": pack.name(),
         "title": pack.title(),
+        "names": by_name(forms::names(pack), Operation::name),
+        "codes": by_name(forms::codes(pack), Purpose::name),
         "operations": has.map(|operation| operation.name()).collect::<Vec<_>>(),
         "lacks": lacks,
         "signature": if pack.signs() { "coolkit" } else { "none" },
@@ -151,4 +162,12 @@ fn described(pack: &Arc<Pack>) -> Value {
         "settings": settings.collect::<Vec<_>>(),
         "sources": pack.sources(),
     })
+}
+
+fn by_name<K>(lists: Vec<(K, Vec<&'static str>)>, name: impl Fn(K) -> &'static str) -> Value {
+    lists
+        .into_iter()
+        .map(|(key, list)| (name(key).to_owned(), json!(list)))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }

@@ -3,7 +3,11 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::time::sleep;
+
+use super::renewal::Renewal;
 use super::upstreams::Backends;
 use super::{Failure, settings};
 use crate::backend::Backend;
@@ -13,7 +17,7 @@ use crate::gateway::Gateway;
 use crate::observe::{Labels, Observer};
 use crate::server::notify::Notifier;
 use crate::server::signals::Reloads;
-use crate::server::{Passing, Service};
+use crate::server::{Entrance, Passing, Service};
 use crate::upstream::figures::Figures;
 
 /// What runs, and where its config stands.
@@ -29,11 +33,21 @@ pub(super) struct Reloader {
     pub notifier: Arc<Notifier>,
 }
 
+/// How often is looked whether certificates were renewed: a few small files.
+const GLANCE: Duration = Duration::from_secs(5);
+
 impl Reloader {
     /// Reloads whenever that is wished.
     pub async fn run(mut self, mut wishes: Reloads) {
+        let mut renewal = Renewal::default();
         loop {
-            wishes.next().await;
+            tokio::select! {
+                () = wishes.next() => {}
+                () = sleep(GLANCE) => {
+                    renewal.look(&mut self);
+                    continue;
+                }
+            }
             self.notifier.reloading();
             match self.reload().await {
                 Ok(changes) => {
@@ -76,9 +90,11 @@ impl Reloader {
         } else {
             Passing::To(backends.passing(&new)?)
         };
+        let entrances = Entrance::of(&new.listeners).map_err(refused)?;
         // The last thing that can fail. Until the swap below the old gateway asks the same memory.
         self.gateway.replay().adapt(&new.apps, SystemClock.now()).await.map_err(refused)?;
-        self.service.replace(Arc::clone(&gateway), new.limits.clone(), passes_to);
+        self.service.replace(Arc::clone(&gateway), new.limits.clone(), passes_to, entrances);
+        self.observer.metrics().set_certificates(&new.listeners);
         self.observer.relabel(Labels::of(&new));
         self.observer.metrics().set_config(&new.hash());
         self.gateway = gateway;

@@ -125,8 +125,13 @@ async fn serve(
     // Codes are for whoever sits at this machine, and for nobody who only reaches it.
     let shown = if settings.is_loopback() { embedded.clone() } else { Vec::new() };
     let pages = pages(&observer, redis, shown);
+    observer.metrics().set_certificates(&settings.listeners);
     let edge = Edge::start(settings, Arc::clone(&gateway), passing, pages, load, Arc::clone(&observer) as _)
         .map_err(|error| no_start(error).hint(ADDRESS_HINT))?;
+    let service = Arc::clone(edge.service());
+    observer
+        .metrics()
+        .before_reading(move |metrics| metrics.set_forgotten_proxy_suspected(service.is_crowded()));
     listening(&Bound { listeners: edge.clients().to_vec(), admin: edge.admin() });
     observer.metrics().set_config(&settings.hash());
     let notifier = Arc::new(notifier);
@@ -226,6 +231,7 @@ fn read_load(observer: &Observer, load: &Arc<Load>, gateway: &Arc<Gateway>) {
         metrics.set_load(load.connections(), load.in_flight());
         let (over_all, over_address) = load.refused_connections();
         metrics.set_refused_connections(over_all, over_address);
+        metrics.set_failed_handshakes(load.failed_handshakes());
         metrics.set_replay_entries(replay.entries(), replay.bound());
         metrics.set_throttle_entries(windows.entries(SystemClock.now()), windows.bound());
     });

@@ -9,6 +9,7 @@ use super::{
     Admin, App, Clients, HttpUpstream, Limits, Listener, Mode, NonceFormat, Region, Regions, Replay, Seal,
     Settings, Throttle, Upstream,
 };
+use crate::hexadecimal;
 
 /// One key whose value differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,7 +92,7 @@ impl Settings {
     /// have no part in it: whoever sees it could try out guesses.
     pub fn hash(&self) -> String {
         let digest = Sha256::digest(format!("{self:?}"));
-        digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+        hexadecimal::encode(digest.get(..6).unwrap_or_default())
     }
 
     /// What a process that runs these settings makes of `new` without a restart: the new settings
@@ -101,7 +102,11 @@ impl Settings {
         // Which region lives where, and what passes through, goes with the backends that there are.
         let same_kinds = embedded(self) == embedded(&new);
         Self {
-            listeners: if same_addresses && same_kinds { new.listeners } else { self.listeners.clone() },
+            listeners: if same_addresses && same_kinds {
+                self.reloaded_listeners(new.listeners)
+            } else {
+                self.listeners.clone()
+            },
             upstream: if same_kinds { new.upstream } else { self.upstream.clone() },
             pass_through: if same_kinds { new.pass_through } else { self.pass_through.clone() },
             apps: new.apps,
@@ -126,6 +131,12 @@ impl Settings {
             backends: self.backends.clone(),
             demo: self.demo,
         }
+    }
+
+    /// Who is trusted to speak the PROXY protocol is known at the start only, and so is who has to.
+    fn reloaded_listeners(&self, new: Vec<Listener>) -> Vec<Listener> {
+        let kept = self.listeners.iter().map(|listener| listener.proxy_protocol);
+        new.into_iter().zip(kept).map(|(new, proxy_protocol)| Listener { proxy_protocol, ..new }).collect()
     }
 }
 
@@ -262,8 +273,20 @@ fn compare_listeners(changes: &mut Changes, old: &[Listener], new: &[Listener]) 
             &prefix,
             old,
             new,
-            Listener { address, dialects, default_dialect, unsigned, settings, hosts, region }
+            Listener {
+                address,
+                dialects,
+                default_dialect,
+                unsigned,
+                settings,
+                hosts,
+                region,
+                tls,
+                proxy_protocol
+            }
         );
+        changes.only_at_start(&format!("{prefix}proxy_protocol"));
+        changes.weaker(format!("{prefix}tls"), new.tls.is_empty());
         let more = |old: &[String], new: &[String]| new.iter().any(|dialect| !old.contains(dialect));
         changes.weaker(format!("{prefix}unsigned"), more(&old.unsigned, &new.unsigned));
         changes.weaker(format!("{prefix}dialects"), more(&old.dialects, &new.dialects));

@@ -37,6 +37,7 @@ pub(super) fn check(reader: &Reader<'_>, settings: &Settings, places: &Places) {
     check_dialects(reader, settings, places);
     check_data_dir(reader, settings, places);
     check_seal(reader, settings, places);
+    check_proxies(reader, settings, places);
     regions::check(reader, settings, places);
     let passes = settings.upstreams().any(|(_, upstream)| upstream.http().is_some());
     if !passes && !settings.pass_through.is_empty() {
@@ -98,6 +99,19 @@ fn check_admin(reader: &Reader<'_>, settings: &Settings, places: &Places) {
             format!("the admin listener is open to everybody at {}", admin.address),
             "set `token = \"env:NAME\"` in [admin], or listen on 127.0.0.1",
         );
+    }
+}
+
+fn check_proxies(reader: &Reader<'_>, settings: &Settings, places: &Places) {
+    let listeners = settings.listeners.iter().zip(&places.listeners);
+    for (_, place) in listeners.filter(|(listener, _)| listener.proxy_protocol) {
+        if settings.clients.trusted_proxies.is_empty() {
+            reader.error(
+                place,
+                "the PROXY protocol is required here, but nobody is trusted to speak it",
+                "name the proxies in `trusted_proxies`",
+            );
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::dialects::DIALECTS;
+use super::pem::CertificateFiles;
 use super::reader::{Located, Node, Place, Table, suggestion};
 use super::region::region_name;
 use super::value::bind_address;
@@ -25,6 +26,11 @@ pub struct Listener {
     pub hosts: BTreeMap<String, String>,
     /// The region that is served here; the gateway's own when `None`.
     pub region: Option<String>,
+    /// The certificates that are shown, the first one where no other has the name that a client asks
+    /// for; none without TLS.
+    pub tls: Vec<CertificateFiles>,
+    /// Whether each connection begins with a header of the PROXY protocol, from a trusted proxy.
+    pub proxy_protocol: bool,
 }
 
 /// For each dialect the values of its settings.
@@ -42,6 +48,8 @@ impl Listener {
             settings: DialectSettings::new(),
             hosts: BTreeMap::new(),
             region: None,
+            tls: Vec::new(),
+            proxy_protocol: false,
         }
     }
 
@@ -61,10 +69,36 @@ impl Listener {
             .read("hosts", |node| node.table("`hosts`", |table| pinned_hosts(table, &dialects)))
             .unwrap_or_default();
         let region = table.read("region", region_name);
+        let tls = table.read("tls", certificates).unwrap_or_default();
+        let modes = [("off", false), ("required", true)];
+        let proxy_protocol = table.read("proxy_protocol", |node| node.choice(&modes)).unwrap_or(false);
         let place = table.place("address");
-        let value = Self { address: address?, dialects, default_dialect, unsigned, settings, hosts, region };
+        let value = Self {
+            address: address?,
+            dialects,
+            default_dialect,
+            unsigned,
+            settings,
+            hosts,
+            tls,
+            proxy_protocol,
+            region,
+        };
         Some(Located { value, place })
     }
+}
+
+/// One certificate with its key, or several.
+fn certificates(node: Node<'_>) -> Option<Vec<CertificateFiles>> {
+    let files = |node: Node<'_>| node.table("`tls`", CertificateFiles::read).flatten();
+    if node.value().as_array().is_none() {
+        return files(node).map(|files| vec![files]);
+    }
+    let several = node.list(files)?;
+    if several.is_empty() {
+        return node.fail("TLS needs a certificate", "leave `tls` out to serve in the clear");
+    }
+    Some(several)
 }
 
 /// `hosts = { "shop.example" = "shopxo" }`

@@ -17,6 +17,7 @@ mod locate;
 mod log;
 mod overrides;
 mod pass_through;
+mod pem;
 pub(crate) mod reader;
 mod region;
 mod replay;
@@ -44,6 +45,7 @@ pub use listener::{DialectSettings, Listener};
 pub use locate::{Locator, Site};
 pub use log::{Log, LogFormat, LogLevel};
 pub use pass_through::PassThrough;
+pub use pem::{CertificateFiles, PemFile};
 pub use reader::Env;
 pub(crate) use reader::suggestion;
 pub use region::{Region, RegionMode, Regions};
@@ -53,8 +55,8 @@ pub use shutdown::Shutdown;
 pub use store::{OnStoreError, Redis, RedisAddress, Store, Topology};
 pub use throttle::Throttle;
 pub use upstream::{
-    Balancing, Certificates, ClientCertificate, Concurrency, Ejection, HealthCheck, HttpUpstream,
-    HttpVersion, PemFile, Policy, Upstream, UpstreamApp,
+    Balancing, Certificates, Concurrency, Ejection, HealthCheck, HttpUpstream, HttpVersion, Policy, Upstream,
+    UpstreamApp,
 };
 pub use value::resolve_secret;
 

@@ -18,7 +18,7 @@ use identity::{header_secret, upstream_app};
 
 pub(super) use address::base_path;
 pub use balancing::{Balancing, Ejection, HealthCheck, Policy};
-pub use certificates::{Certificates, ClientCertificate, PemFile};
+pub use certificates::Certificates;
 pub use identity::UpstreamApp;
 
 /// The backend that a region's calls are sent to.

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::header::HeaderValue;
 use http::{Request, Response, StatusCode, request};
 
-use crate::account::{Call, Country, Operation, Problem, ProblemCode, Reply, Secret};
+use crate::account::{Call, Country, Operation, Phone, Problem, ProblemCode, Reply, Secret};
 use crate::clock::Moment;
 use crate::config::UpstreamApp;
 use crate::query;
@@ -144,6 +144,12 @@ pub trait Dialect: Send + Sync {
 
     /// Whether requests to a backend hold something random, which [`Sending::random`] gives.
     fn needs_randomness(&self) -> bool;
+
+    /// The phone that one of its own challenges names; `None` where they name none.
+    ///
+    /// # Errors
+    /// `invalid_field` when the text is no such challenge.
+    fn challenged_phone(&self, challenge: &Secret) -> Result<Option<Phone>, Problem>;
 
     /// Whether it has a form for an operation.
     fn has(&self, operation: Operation) -> bool;

@@ -3,6 +3,7 @@
 //! docs/dialect-packs.md is the reference of the format.
 
 mod canonical_form;
+mod challenge;
 mod codec;
 mod field;
 mod lint;
@@ -27,8 +28,6 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::account::Operation;
-use field::Field;
-use members::{Line, What};
 use plan::Plan;
 
 pub use canonical_form::{bare_call_form, call_form, problem_form, reply_form};
@@ -136,19 +135,6 @@ impl Pack {
     ) -> Vec<crate::account::ProblemCode> {
         self.plan.problems.row(problem, asked).map(|row| row.reads_as.clone()).unwrap_or_default()
     }
-}
-
-/// The fields of required lines.
-fn required_fields(lines: &[Line]) -> Vec<&[Field]> {
-    let mut fields = Vec::new();
-    for line in lines.iter().filter(|line| line.required) {
-        match &line.what {
-            What::Value(value) => fields.push(value.fields.as_slice()),
-            What::Object(lines) => fields.extend(required_fields(lines)),
-            _ => {}
-        }
-    }
-    fields
 }
 
 /// One text for each name of a dialect there ever was: names live as long as the process, so

@@ -1,7 +1,7 @@
 //! One account call's way through the gateway and back.
 
 use bytes::Bytes;
-use http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, HeaderMap};
+use http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, HeaderValue};
 use http::{Response, request};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::backends::RegionBackend;
 use super::flow::own_account;
 use super::follow::{self, Followed};
-use super::trust::{Opened, Sides};
+use super::trust::{Opened, Renewal, Sides};
 use super::{Arrival, Gateway, Route};
 use crate::account::{Account, Call, Operation, Problem, ProblemCode, Reply};
 use crate::dialect::{Asked, Dialect, Language, Pack, Proof, Sending, Signed, Understood};
@@ -52,7 +52,7 @@ pub(super) async fn run(
         Proof::Token | Proof::None => None,
     };
     let home = gateway.backends.home(arrival.listener);
-    let exchange = Exchange { gateway, client: dialect, arrival, head, body, backend: home };
+    let mut exchange = Exchange { gateway, client: dialect, arrival, head, body, backend: home, once: false };
     let told = exchange.answer(&mut call, signed, record).await;
     let told = told.map_err(|problem| follow::tell(problem, home, record));
     let asked = Asked { call: Some(&call), signed, ..gateway.asked(arrival, Some(call.operation), language) };
@@ -77,6 +77,8 @@ pub(super) struct Exchange<'a> {
     body: &'a Bytes,
     /// The backend that is asked.
     pub(super) backend: &'a RegionBackend,
+    /// Whether the replay guard lets this very request pass no second time.
+    once: bool,
 }
 
 impl<'a> Exchange<'a> {
@@ -87,7 +89,7 @@ impl<'a> Exchange<'a> {
 
     /// The call's whole way; `self` asks the region that serves the caller.
     async fn answer(
-        &self,
+        &mut self,
         call: &mut Call,
         signed: Option<&Signed>,
         record: &mut CallRecord,
@@ -96,6 +98,7 @@ impl<'a> Exchange<'a> {
             Some(signed) => self.guard(call, signed, record).await?,
             None => None,
         };
+        self.once = receipt.is_some();
         if call.operation == Operation::Region {
             return Ok(self.gateway.regions.answer(call, &self.backend.region));
         }
@@ -115,13 +118,15 @@ impl<'a> Exchange<'a> {
                 return Err(problem);
             }
         };
-        first.renew(call, &mut opened, record).await;
+        if let Some(token) = first.renew(Renewal::BeforeTheCall, call, &mut opened, record).await {
+            call.token = Some(token);
+        }
         let told = first.attempt(call, record).await;
         let Followed { exchange, told, untouched } = first.follow(home, start, call, told, record).await;
         self.gateway.settle(admission, &told, record).await;
         match told {
             Ok(reply) => {
-                let mut reply = exchange.handed(call, &opened, reply, record).await?;
+                let mut reply = exchange.handed(call, &mut opened, reply, record).await?;
                 exchange.remember(home, &mut reply).await?;
                 Ok(reply)
             }
@@ -159,7 +164,7 @@ impl<'a> Exchange<'a> {
     async fn handed(
         &self,
         call: &Call,
-        opened: &Opened,
+        opened: &mut Opened,
         reply: Reply,
         record: &mut CallRecord,
     ) -> Result<Reply, Problem> {
@@ -167,6 +172,7 @@ impl<'a> Exchange<'a> {
         if call.operation == Operation::WhoAmI {
             own_account(call, &reply)?;
         }
+        self.renew(Renewal::AfterTheCall, call, opened, record).await;
         let now = self.gateway.clock.now();
         self.gateway.hand_challenge(self.sides(), call, &mut reply, now).await?;
         self.gateway.hand_session(self.sides(), call, opened.session.as_ref(), &mut reply, now)?;
@@ -215,7 +221,8 @@ impl<'a> Exchange<'a> {
         let dialect = self.sides().upstream;
         record.upstream = Some(dialect.name());
         record.region = Some(self.backend.region.to_string());
-        let idempotency_key = idempotency_key(call, &self.head.headers, &self.arrival.request_id);
+        let signature = self.head.headers.get(AUTHORIZATION).filter(|_| self.once);
+        let idempotency_key = idempotency_key(call, signature, || self.random());
         let sending = self.sending(idempotency_key.as_deref());
         let request = dialect.write_call(call, &sending).map_err(|problem| Told { problem, undone: true })?;
         let sent = Instant::now();
@@ -259,22 +266,27 @@ impl<'a> Exchange<'a> {
     }
 
     fn sending<'s>(&'s self, idempotency_key: Option<&'s str>) -> Sending<'s> {
-        let mut random = [0; 16];
-        if self.sides().upstream.needs_randomness() && getrandom::fill(&mut random).is_err() {
-            tracing::error!("the system gave no random bytes for a nonce; the request id serves");
-            random = u128::from_str_radix(&self.arrival.request_id, 16).unwrap_or_default().to_le_bytes();
-        }
         Sending {
             now: self.gateway.clock.now(),
             default_country: self.gateway.default_country,
             app: self.backend.app.as_ref(),
-            random: u128::from_le_bytes(random),
+            random: if self.sides().upstream.needs_randomness() { self.random() } else { 0 },
             request_id: &self.arrival.request_id,
             idempotency_key,
             client_address: self.arrival.client,
             accept_language: self.head.headers.get(ACCEPT_LANGUAGE),
             traceparent: self.head.headers.get("traceparent"),
         }
+    }
+
+    /// Bits that nobody foresees, or a digest of the request's id should the system have none.
+    fn random(&self) -> u128 {
+        let mut random = [0; 16];
+        if getrandom::fill(&mut random).is_err() {
+            tracing::error!("the system gave no random bytes; the request's id serves");
+            return first_bits(Sha256::new_with_prefix(&self.arrival.request_id));
+        }
+        u128::from_be_bytes(random)
     }
 
     /// A client that can't do without a session gets one by a login with what it has just set.
@@ -330,24 +342,28 @@ pub(super) fn known_purpose(call: &Call) -> Result<(), Problem> {
     }
 }
 
-/// The same for the same signed request, so that a backend knows a repeated one; else random.
-pub(super) fn idempotency_key(call: &Call, headers: &HeaderMap, request_id: &str) -> Option<String> {
+/// The same for the same signed request, so that a backend knows a repeated one; random where no signature is given.
+/// Only one that the replay guard remembers counts: some clients sign each request for a code alike, and the backend
+/// would take the second for a repetition and send nothing.
+pub(super) fn idempotency_key(
+    call: &Call,
+    signature: Option<&HeaderValue>,
+    random: impl FnOnce() -> u128,
+) -> Option<String> {
     if !matches!(call.operation, Operation::Register | Operation::SendCode | Operation::ResetPassword) {
         return None;
     }
-    let Some(app) = &call.client.app_id else {
-        return Some(request_id.to_owned());
+    let key = match (&call.client.app_id, signature) {
+        (Some(app), Some(signature)) => {
+            first_bits(Sha256::new().chain_update(app).chain_update([0]).chain_update(signature.as_bytes()))
+        }
+        _ => random(),
     };
-    let mut hasher = Sha256::new();
-    hasher.update(app.as_bytes());
-    hasher.update([0]);
-    hasher.update(authorization(headers));
-    let digest = hasher.finalize();
-    Some(digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+    Some(format!("{key:032x}"))
 }
 
-fn authorization(headers: &HeaderMap) -> &[u8] {
-    headers.get(AUTHORIZATION).map_or(&[], |value| value.as_bytes())
+fn first_bits(hasher: Sha256) -> u128 {
+    hasher.finalize().iter().take(16).fold(0, |bits, byte| bits << 8 | u128::from(*byte))
 }
 
 fn problem_of(failure: Failure) -> Problem {

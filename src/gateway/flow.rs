@@ -1,7 +1,7 @@
 //! Calls that take more than one request to the backend. Never two sends.
 
 use super::exchange::{Exchange, Told};
-use super::trust::{Opened, purpose_of, renewal};
+use super::trust::{Opened, Renewal, renewal};
 use crate::account::{Call, Channel, Operation, Phone, Problem, ProblemCode, Reply, Secret, Session};
 use crate::dialect::Dialect;
 use crate::observe::CallRecord;
@@ -80,7 +80,8 @@ impl Exchange<'_> {
     /// What a caller is told whose code is not known here: that it is over, or where the backend sends none to
     /// such a destination, that it can't be had.
     pub(super) fn unless_never_sent(&self, call: &Call, problem: Problem) -> Problem {
-        let Some(purpose) = purpose_of(call.operation).filter(|_| problem.code == ProblemCode::CodeExpired)
+        let Some(purpose) =
+            call.operation.purpose_of_code().filter(|_| problem.code == ProblemCode::CodeExpired)
         else {
             return problem;
         };
@@ -98,26 +99,34 @@ impl Exchange<'_> {
         }
     }
 
-    /// Renews the upstream's session before it ends, so that the caller's token may slide on.
-    pub(super) async fn renew(&self, call: &mut Call, opened: &mut Opened, record: &mut CallRecord) {
+    /// Renews the upstream's session if this is the time for it, so that the caller's token may slide on.
+    pub(super) async fn renew(
+        &self,
+        time: Renewal,
+        call: &Call,
+        opened: &mut Opened,
+        record: &mut CallRecord,
+    ) -> Option<Secret> {
         let now = self.gateway.clock.now();
         // Only where the answer surely brings the new token: after a refresh the old one is dead.
         if call.operation != Operation::WhoAmI {
-            return;
+            return None;
         }
-        let Some(refresh_token) = renewal(opened, now).cloned() else { return };
+        let (_, refresh_token) = renewal(opened, now).filter(|(due, _)| *due == time)?;
+        let refresh_token = refresh_token.clone();
         if !self.sides().upstream.has(Operation::Refresh) {
-            return;
+            return None;
         }
         let mut refresh = Call::new(Operation::Refresh);
         refresh.refresh_token = Some(refresh_token);
         refresh.client = call.client.clone();
         // If it fails the old session still holds, or the call itself will say that it does not.
-        let Ok(Reply { session: Some(session), .. }) = self.ask(&refresh, record).await else { return };
-        call.token = Some(session.access_token.clone());
+        let Ok(Reply { session: Some(session), .. }) = self.ask(&refresh, record).await else { return None };
+        let access_token = session.access_token.clone();
         if let Some(token) = &mut opened.session {
             token.upstream = upstream_session(session, now);
         }
+        Some(access_token)
     }
 
     /// Finds out what a caller left open that its token answers: where a code goes, and whether the

@@ -19,8 +19,10 @@ use crate::sign::SigningKey;
 use crate::upstream::{Failure, FailureKind, Upstream};
 
 mod hostile;
+mod issued;
 mod pairs;
 mod regions;
+mod repeated;
 mod routes;
 
 const NOW: i64 = 1_700_000_000;
@@ -72,6 +74,8 @@ fn settings(directory: &std::path::Path) -> Settings {
             settings: Default::default(),
             hosts: Default::default(),
             region: None,
+            tls: Vec::new(),
+            proxy_protocol: false,
         }],
         admin: None,
         data_dir: Some(directory.to_owned()),

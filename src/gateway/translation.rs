@@ -163,7 +163,8 @@ impl Translation {
         }
         known_purpose(call).map_err(refuse)?;
         let request_id = format!("{:032x}", self.random);
-        let idempotency_key = idempotency_key(call, &head.headers, &request_id);
+        let signature = head.headers.get(http::header::AUTHORIZATION);
+        let idempotency_key = idempotency_key(call, signature, || self.random);
         let sending = Sending {
             now: self.now,
             default_country: self.country,

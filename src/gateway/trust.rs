@@ -75,6 +75,7 @@ impl Gateway {
     ) -> Result<Opened, Problem> {
         let mut opened = Opened::default();
         if sides.same() {
+            note_challenged_phone(sides, call)?;
             return Ok(opened);
         }
         if sides.client_habits().gateway_tokens
@@ -84,6 +85,7 @@ impl Gateway {
             let session = session_token::read(&self.trust.keys, token.expose(), audience, now);
             let session = session.map_err(|_| Problem::new(ProblemCode::TokenInvalid))?;
             call.token = Some(session.upstream.access_token.clone());
+            call.client.account = Some(session.claims.uuid).filter(|id| *id != 0);
             opened.session = Some(session);
         }
         if sides.client_habits().carries_challenge {
@@ -107,7 +109,7 @@ impl Gateway {
         }
         let challenge = call.verification.as_ref().and_then(|verification| verification.challenge.as_ref());
         if let Some(challenge) = challenge.filter(|_| habits.carries_challenge) {
-            let context = self.challenge_context(sides, purpose_of(call.operation), app);
+            let context = self.challenge_context(sides, call.operation.purpose_of_code(), app);
             return keys.open(challenge.expose(), &context, now).is_ok();
         }
         let binding = call.bind_token.as_ref();
@@ -118,7 +120,7 @@ impl Gateway {
         let names_destination = sides.client_habits().challenge_names_destination;
         let refused = || Problem::invalid("verification.challenge", "is not valid or has expired");
         let app = call.client.app_id.clone();
-        let context = self.challenge_context(sides, purpose_of(call.operation), app.as_deref());
+        let context = self.challenge_context(sides, call.operation.purpose_of_code(), app.as_deref());
         let Some(verification) = &mut call.verification else { return Ok(()) };
         let Some(challenge) = &verification.challenge else {
             return if names_destination { Err(Problem::missing("verification.challenge")) } else { Ok(()) };
@@ -182,7 +184,7 @@ impl Gateway {
     /// Puts the upstream's challenge into a call whose client had no place for it.
     pub(super) async fn recall(&self, sides: Sides<'_>, call: &mut Call, now: Moment) -> Result<(), Problem> {
         let wants = sides.upstream.habits().carries_challenge && !sides.same();
-        let purpose = purpose_of(call.operation);
+        let purpose = call.operation.purpose_of_code();
         let (true, Some(purpose), Some(verification)) = (wants, purpose, &call.verification) else {
             return Ok(());
         };
@@ -285,22 +287,34 @@ impl Gateway {
     }
 }
 
-/// Whether the upstream's session ends soon, and can be renewed.
-pub(super) fn renewal(opened: &Opened, now: Moment) -> Option<&Secret> {
-    let upstream = &opened.session.as_ref()?.upstream;
-    let soon = upstream.access_expires.is_some_and(|end| end <= now.plus_seconds(RENEWED_WITHIN_SECONDS));
-    upstream.refresh_token.as_ref().filter(|_| soon)
+/// The backend's own challenge goes back to it unread. Nothing proves it, and one phone can be written into it in many
+/// ways: so the limits must know the phone.
+fn note_challenged_phone(sides: Sides<'_>, call: &mut Call) -> Result<(), Problem> {
+    let challenge = call.verification.as_ref().and_then(|verification| verification.challenge.as_ref());
+    let (None, None, Some(challenge)) = (&call.phone, &call.email, challenge) else { return Ok(()) };
+    call.phone = sides.client.challenged_phone(challenge)?;
+    Ok(())
 }
 
-/// For what a code is that this operation presents.
-pub(super) fn purpose_of(operation: Operation) -> Option<Purpose> {
-    match operation {
-        Operation::Register => Some(Purpose::Register),
-        Operation::LoginCode => Some(Purpose::Login),
-        Operation::ResetPassword => Some(Purpose::ResetPassword),
-        Operation::ChangePassword => Some(Purpose::ChangePassword),
-        _ => None,
+/// When the upstream's session is renewed, if at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Renewal {
+    /// It has ended, and no call is answered without a new one.
+    BeforeTheCall,
+    /// It ends soon. The new one is had when the call went well: with a bad answer nobody would learn of it, and the old
+    /// one is dead by then.
+    AfterTheCall,
+}
+
+/// Whether and when the upstream's session is to be renewed.
+pub(super) fn renewal(opened: &Opened, now: Moment) -> Option<(Renewal, &Secret)> {
+    let upstream = &opened.session.as_ref()?.upstream;
+    let (end, refresh_token) = (upstream.access_expires?, upstream.refresh_token.as_ref()?);
+    if end <= now {
+        return Some((Renewal::BeforeTheCall, refresh_token));
     }
+    let soon = end <= now.plus_seconds(RENEWED_WITHIN_SECONDS);
+    soon.then_some((Renewal::AfterTheCall, refresh_token))
 }
 
 fn slot<'a>(sides: Sides<'a>, call: &'a Call, purpose: Purpose) -> Option<Slot<'a>> {

@@ -15,6 +15,7 @@ use thiserror::Error;
 use tokio::sync::Mutex;
 
 use crate::clock::Moment;
+use crate::hexadecimal;
 use crate::store::memory::SavedBucket;
 
 /// The highest accepted second, as 20 decimal digits.
@@ -284,7 +285,7 @@ impl Memory {
         for bucket in &self.kept.buckets {
             text.push_str(&format!("{} {}", bucket.second, bucket.until.millis()));
             for (app, count) in &bucket.apps {
-                text.push_str(&format!(" {count}@{}", hexadecimal(app.as_bytes())));
+                text.push_str(&format!(" {count}@{}", hexadecimal::encode(app.as_bytes())));
             }
             for digest in &bucket.digests {
                 text.push_str(&format!(" {digest:032x}"));
@@ -317,21 +318,14 @@ fn read_bucket(line: &str) -> Option<SavedBucket> {
     let mut bucket = SavedBucket { second, until, apps: Vec::new(), digests: Vec::new() };
     for word in words {
         match word.split_once('@') {
-            Some((count, app)) => bucket.apps.push((from_hexadecimal(app)?, count.parse().ok()?)),
+            Some((count, app)) => {
+                let app = String::from_utf8(hexadecimal::decode(app)?).ok()?;
+                bucket.apps.push((app, count.parse().ok()?));
+            }
             None => bucket.digests.push(u128::from_str_radix(word, 16).ok()?),
         }
     }
     Some(bucket)
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn from_hexadecimal(text: &str) -> Option<String> {
-    let digits = |at: usize| u8::from_str_radix(text.get(at..at + 2)?, 16).ok();
-    let bytes: Option<Vec<u8>> = (0..text.len()).step_by(2).map(digits).collect();
-    String::from_utf8(bytes?).ok()
 }
 
 #[cfg(test)]

@@ -105,6 +105,14 @@ pub struct Member<'a> {
     pub raw: &'a str,
 }
 
+/// One of 64 bits that a name has in common with few others: whoever has seen the bits of all names of an object
+/// knows of most others, without looking, that they are not there.
+pub fn name_bit(name: &str) -> u64 {
+    let bytes = name.as_bytes();
+    let [first, last] = [bytes.first(), bytes.last()].map(|byte| usize::from(byte.copied().unwrap_or(0)));
+    1 << ((bytes.len() + 7 * first + 29 * last) % 64)
+}
+
 /// An object: members in their order, no name twice.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Object<'a> {
@@ -135,6 +143,11 @@ impl<'a> Object<'a> {
     /// The members, in order, taken out.
     pub fn into_members(self) -> impl Iterator<Item = Member<'a>> {
         self.members.into_iter()
+    }
+
+    /// The members, in order, by their places.
+    pub fn members(&self) -> &[Member<'a>] {
+        &self.members
     }
 
     /// The members, in order.

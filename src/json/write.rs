@@ -2,6 +2,50 @@
 
 use super::plain_length;
 
+/// The name of a member on its way into an object.
+pub trait MemberName {
+    /// Writes the name, quoted, and the colon behind it.
+    fn write_to(&self, bytes: &mut Vec<u8>);
+}
+
+impl MemberName for &str {
+    fn write_to(&self, bytes: &mut Vec<u8>) {
+        write_text(self, bytes);
+        bytes.push(b':');
+    }
+}
+
+/// A name that is written often: quoted and escaped once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrittenName(Box<[u8]>);
+
+impl WrittenName {
+    /// Quotes and escapes a name.
+    pub fn new(name: &str) -> Self {
+        let mut bytes = Vec::with_capacity(name.len() + 3);
+        name.write_to(&mut bytes);
+        Self(bytes.into())
+    }
+}
+
+impl MemberName for &WrittenName {
+    fn write_to(&self, bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(&self.0);
+    }
+}
+
+fn write_text(text: &str, bytes: &mut Vec<u8>) {
+    // Escape-free text is the rule; everything else is serde_json's to write.
+    if plain_length(text.as_bytes()) == text.len() {
+        bytes.reserve(text.len() + 2);
+        bytes.push(b'"');
+        bytes.extend_from_slice(text.as_bytes());
+        bytes.push(b'"');
+    } else if let Ok(escaped) = serde_json::to_string(text) {
+        bytes.extend_from_slice(escaped.as_bytes());
+    }
+}
+
 /// Writes one JSON object into a buffer.
 #[derive(Debug)]
 pub struct ObjectWriter {
@@ -22,34 +66,26 @@ impl ObjectWriter {
         Self { bytes }
     }
 
-    fn name(&mut self, name: &str) {
+    fn name(&mut self, name: impl MemberName) {
         if self.bytes.last() != Some(&b'{') {
             self.bytes.push(b',');
         }
-        self.text(name);
-        self.bytes.push(b':');
+        name.write_to(&mut self.bytes);
     }
 
     fn text(&mut self, text: &str) {
-        // Escape-free text is the rule; everything else is serde_json's to write.
-        if plain_length(text.as_bytes()) == text.len() {
-            self.bytes.push(b'"');
-            self.bytes.extend_from_slice(text.as_bytes());
-            self.bytes.push(b'"');
-        } else if let Ok(escaped) = serde_json::to_string(text) {
-            self.bytes.extend_from_slice(escaped.as_bytes());
-        }
+        write_text(text, &mut self.bytes);
     }
 
     /// A string member.
-    pub fn string(&mut self, name: &str, value: &str) -> &mut Self {
+    pub fn string(&mut self, name: impl MemberName, value: &str) -> &mut Self {
         self.name(name);
         self.text(value);
         self
     }
 
     /// A string member, or `null`.
-    pub fn string_or_null(&mut self, name: &str, value: Option<&str>) -> &mut Self {
+    pub fn string_or_null(&mut self, name: impl MemberName, value: Option<&str>) -> &mut Self {
         match value {
             Some(value) => self.string(name, value),
             None => self.null(name),
@@ -57,7 +93,7 @@ impl ObjectWriter {
     }
 
     /// A string member, left out when there is no value.
-    pub fn string_if(&mut self, name: &str, value: Option<&str>) -> &mut Self {
+    pub fn string_if(&mut self, name: impl MemberName, value: Option<&str>) -> &mut Self {
         if let Some(value) = value {
             self.string(name, value);
         }
@@ -65,12 +101,12 @@ impl ObjectWriter {
     }
 
     /// An integer member.
-    pub fn integer(&mut self, name: &str, value: i64) -> &mut Self {
+    pub fn integer(&mut self, name: impl MemberName, value: i64) -> &mut Self {
         self.raw(name, &value.to_string())
     }
 
     /// An integer member, or `null`.
-    pub fn integer_or_null(&mut self, name: &str, value: Option<u64>) -> &mut Self {
+    pub fn integer_or_null(&mut self, name: impl MemberName, value: Option<u64>) -> &mut Self {
         match value {
             Some(value) => self.raw(name, &value.to_string()),
             None => self.null(name),
@@ -78,24 +114,24 @@ impl ObjectWriter {
     }
 
     /// A truth value.
-    pub fn bool(&mut self, name: &str, value: bool) -> &mut Self {
+    pub fn bool(&mut self, name: impl MemberName, value: bool) -> &mut Self {
         self.raw(name, if value { "true" } else { "false" })
     }
 
     /// A `null` member.
-    pub fn null(&mut self, name: &str) -> &mut Self {
+    pub fn null(&mut self, name: impl MemberName) -> &mut Self {
         self.raw(name, "null")
     }
 
     /// A member whose value is JSON text already: an extension, exactly as it was read.
-    pub fn raw(&mut self, name: &str, json: &str) -> &mut Self {
+    pub fn raw(&mut self, name: impl MemberName, json: &str) -> &mut Self {
         self.name(name);
         self.bytes.extend_from_slice(json.as_bytes());
         self
     }
 
     /// An object member.
-    pub fn object(&mut self, name: &str, write: impl FnOnce(&mut Self)) -> &mut Self {
+    pub fn object(&mut self, name: impl MemberName, write: impl FnOnce(&mut Self)) -> &mut Self {
         self.name(name);
         self.bytes.push(b'{');
         write(self);
@@ -104,7 +140,7 @@ impl ObjectWriter {
     }
 
     /// An array of one object.
-    pub fn object_in_list(&mut self, name: &str, write: impl FnOnce(&mut Self)) -> &mut Self {
+    pub fn object_in_list(&mut self, name: impl MemberName, write: impl FnOnce(&mut Self)) -> &mut Self {
         self.name(name);
         self.bytes.extend_from_slice(b"[{");
         write(self);
@@ -113,7 +149,7 @@ impl ObjectWriter {
     }
 
     /// An array of one string.
-    pub fn string_in_list(&mut self, name: &str, value: &str) -> &mut Self {
+    pub fn string_in_list(&mut self, name: impl MemberName, value: &str) -> &mut Self {
         self.name(name);
         self.bytes.push(b'[');
         self.text(value);
@@ -149,9 +185,13 @@ mod tests {
         #[test]
         fn any_text_reads_back_as_itself(name in ".{0,8}", value in ".{0,32}") {
             let mut writer = ObjectWriter::new();
-            writer.string(&name, &value);
-            let read: serde_json::Value = serde_json::from_slice(&writer.finish()).unwrap();
+            writer.string(name.as_str(), &value);
+            let written = writer.finish();
+            let read: serde_json::Value = serde_json::from_slice(&written).unwrap();
             prop_assert_eq!(read.get(&name).and_then(|v| v.as_str()), Some(value.as_str()));
+            let mut again = ObjectWriter::new();
+            again.string(&WrittenName::new(&name), &value);
+            prop_assert_eq!(again.finish(), written);
         }
     }
 }

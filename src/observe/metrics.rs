@@ -13,7 +13,7 @@ use prometheus::{
 use super::CallRecord;
 use super::labels::{self, Labels};
 use crate::account::Operation;
-use crate::config::DIALECTS;
+use crate::config::{DIALECTS, Listener};
 
 /// Seconds of a whole call: the backend's answer dominates.
 const CALL_BUCKETS: &[f64] =
@@ -66,6 +66,14 @@ series! {
         "Client connections that are open.";
     refused_connections IntCounterVec "dragoman_refused_connections_total" ["limit"]
         "Connections closed at once, by the limit that they were over.";
+    failed_handshakes IntCounterVec "dragoman_failed_handshakes_total" ["reason"]
+        "Connections that ended before their first request: no TLS, no PROXY header, or too slow.";
+    certificate_expiry IntGaugeVec "dragoman_certificate_expiry_timestamp_seconds" ["listener" "certificate"]
+        "When a certificate that a listener shows ends, in seconds since the Unix epoch.";
+    certificate_renewals IntCounterVec "dragoman_certificate_renewals_total" ["result"]
+        "Certificates that were found renewed on disk: taken, or of no use.";
+    forgotten_proxy_suspected IntGauge "dragoman_forgotten_proxy_suspected" []
+        "Whether most of the last thousand calls came from one address that is no trusted proxy (1) or not (0).";
     replay_entries IntGauge "dragoman_replay_entries" []
         "Signed requests that the replay guard remembers.";
     replay_entries_bound IntGauge "dragoman_replay_entries_bound" []
@@ -111,6 +119,9 @@ impl Metrics {
         for result in ["success", "failure"] {
             series.config_reloads.with_label_values(&[result]);
         }
+        for result in ["success", "failure"] {
+            series.certificate_renewals.with_label_values(&[result]);
+        }
         let durations = Durations::register(&registry)?;
         Ok(Self { registry, series, durations, refreshers: Mutex::default() })
     }
@@ -141,6 +152,11 @@ impl Metrics {
         self.series.in_flight.set(gauge_value(requests));
     }
 
+    /// Tells whether most calls come from one address that is no trusted proxy.
+    pub fn set_forgotten_proxy_suspected(&self, suspected: bool) {
+        self.series.forgotten_proxy_suspected.set(i64::from(suspected));
+    }
+
     /// Tells how full the replay memory is.
     pub fn set_replay_entries(&self, entries: usize, bound: usize) {
         self.series.replay_entries.set(gauge_value(entries));
@@ -160,6 +176,33 @@ impl Metrics {
             let counter = self.series.refused_connections.with_label_values(&[limit]);
             counter.inc_by(count.saturating_sub(counter.get()));
         }
+    }
+
+    /// Tells how many connections ended before their first request since the start, by the reason.
+    pub fn set_failed_handshakes(&self, counts: impl Iterator<Item = (&'static str, u64)>) {
+        for (reason, count) in counts {
+            let counter = self.series.failed_handshakes.with_label_values(&[reason]);
+            counter.inc_by(count.saturating_sub(counter.get()));
+        }
+    }
+
+    /// Tells when the certificates of these listeners end; they are numbered as in the config.
+    pub fn set_certificates(&self, listeners: &[Listener]) {
+        let gauge = &self.series.certificate_expiry;
+        gauge.reset();
+        for listener in listeners {
+            for (index, files) in listener.tls.iter().enumerate() {
+                let Ok(end) = files.not_after() else { continue };
+                let label_values = [listener.address.to_string(), index.to_string()];
+                gauge.with_label_values(&label_values).set(end.seconds());
+            }
+        }
+    }
+
+    /// Counts certificates that were found renewed.
+    pub fn certificates_renewed(&self, success: bool) {
+        let result = if success { "success" } else { "failure" };
+        self.series.certificate_renewals.with_label_values(&[result]).inc();
     }
 
     /// Counts a reload.

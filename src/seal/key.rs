@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use super::SealingError;
 use crate::account::Secret;
+use crate::hexadecimal;
 
 /// What tokens are sealed with, under the id by which operators know it.
 #[derive(Clone, PartialEq, Eq)]
@@ -49,7 +50,7 @@ impl SealKey {
     /// When it is neither, or too short.
     pub fn parse(id: impl Into<String>, text: &Secret) -> Result<Self, NotAKey> {
         let text = text.expose().trim();
-        let bytes = from_hex(text).or_else(|| from_base64(text)).ok_or(NotAKey::Encoding)?;
+        let bytes = hexadecimal::decode(text).or_else(|| from_base64(text)).ok_or(NotAKey::Encoding)?;
         Self::new(id, &bytes)
     }
 
@@ -82,14 +83,6 @@ impl fmt::Debug for SealKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SealKey({:?}, ***)", self.id)
     }
-}
-
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let (pairs, []) = text.as_bytes().as_chunks::<2>() else {
-        return None;
-    };
-    pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
 }
 
 fn from_base64(text: &str) -> Option<Vec<u8>> {

@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use super::{NotAKey, SealKey, SealKeys, SealingError};
 use crate::account::Secret;
+use crate::hexadecimal;
 
 const FILE: &str = "seal.key";
 /// The id of a key that nobody named.
@@ -105,8 +106,7 @@ fn create(directory: &Path, path: &Path) -> Result<(), KeysError> {
 
 fn write(path: &Path, key: &SealKey) -> io::Result<()> {
     let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path)?;
-    let digits: String = key.bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-    writeln!(file, "{digits}")?;
+    writeln!(file, "{}", hexadecimal::encode(key.bytes()))?;
     file.sync_all()
 }
 

@@ -4,7 +4,7 @@
 //! bound connections: hence these.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +20,7 @@ use tokio::time::sleep;
 use super::application::Application;
 use super::connection::Connection;
 use super::lifecycle::Phase;
+use super::load::ConnectionShare;
 use super::service::Service;
 use crate::guard::normalised;
 
@@ -106,12 +107,13 @@ pub async fn accept<A: Application>(
                     service: Arc::clone(&service),
                     listener,
                     client: Some(client),
+                    secure: false,
                     phase: phase.clone(),
                 };
                 let alive = alive.clone();
                 tokio::spawn(async move {
-                    let _held = (share, alive);
-                    connection.run(wrap(stream)).await;
+                    let _held = alive;
+                    enter(connection, wrap(stream), client, share).await;
                 });
             }
             Err(error) if is_out_of_handles(&error) => {
@@ -127,15 +129,36 @@ pub async fn accept<A: Application>(
     }
 }
 
+/// Takes a connection through its listener's entrance, and serves it.
+async fn enter<A: Application>(
+    mut connection: Connection<A>,
+    stream: Stream,
+    peer: IpAddr,
+    share: ConnectionShare,
+) {
+    let serving = connection.service.serving();
+    let Some(entrance) = serving.entrance(connection.listener).filter(|entrance| !entrance.is_open()) else {
+        drop(serving);
+        return connection.run(Box::new(stream), share).await;
+    };
+    // Boxed, since idle connections would otherwise keep room for it.
+    let entering = entrance.admit(&connection.service, stream, peer, share, &mut connection.phase);
+    let Some(entered) = Box::pin(entering).await else { return };
+    connection.client = Some(entered.client);
+    connection.secure = entrance.is_secure();
+    drop(serving);
+    connection.run(entered.stream, entered.share).await;
+}
+
 /// An accepted stream as Pingora wants it.
-fn wrap(stream: TcpStream) -> pingora::protocols::Stream {
+fn wrap(stream: TcpStream) -> Stream {
     let digest = SocketDigest::from_raw_fd(stream.as_raw_fd());
     let mut stream = Stream::from(stream);
     if let Err(error) = stream.set_nodelay() {
         log::debug!("an accepted connection can't be set to no delay: {error}");
     }
     stream.set_socket_digest(digest);
-    Box::new(stream)
+    stream
 }
 
 fn is_out_of_handles(error: &io::Error) -> bool {

@@ -24,12 +24,24 @@ use super::load::CallShare;
 use super::pass::{self, Passage};
 use super::request_id::request_id;
 use super::service::{Service, Serving};
+use super::tracing_fields::{TRACE_PARENT, TRACE_STATE, has_broken_trace};
 use crate::clock::{Clock, SystemClock};
 use crate::gateway::Arrival;
 use crate::observe::{CallRecord, Outcome};
 
 /// What an application gets beyond the call's deadline to say in its own words that it is over.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Where requests of a connection come from.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin {
+    /// Which of the config's listeners.
+    pub listener: usize,
+    /// The client's address.
+    pub client: Option<IpAddr>,
+    /// Whether the connection is encrypted.
+    pub secure: bool,
+}
 
 /// A request on its way.
 pub struct Call<'a, A: Application> {
@@ -38,17 +50,19 @@ pub struct Call<'a, A: Application> {
     arrival: Arrival,
     record: CallRecord,
     arrived: Instant,
+    secure: bool,
 }
 
 impl<'a, A: Application> Call<'a, A> {
     /// A request whose first byte was there at `arrived`.
-    pub fn new(service: &'a Service<A>, listener: usize, client: Option<IpAddr>, arrived: Instant) -> Self {
+    pub fn new(service: &'a Service<A>, origin: Origin, arrived: Instant) -> Self {
+        let Origin { listener, client, secure } = origin;
         let request_id = request_id();
         let record = CallRecord::new(SystemClock.now(), request_id.clone(), client);
         let serving = service.serving();
         let deadline = arrived + serving.limits.call_timeout;
         let arrival = Arrival { listener, client, request_id, deadline };
-        Self { service, serving, arrival, record, arrived }
+        Self { service, serving, arrival, record, arrived, secure }
     }
 
     /// Serves it; `buffer` holds its head and what came with it.
@@ -107,11 +121,16 @@ impl<'a, A: Application> Call<'a, A> {
         pass::serve(proxy, session.into_inner(), raw, passage, &serving.limits).await
     }
 
-    /// From here on the client is who a trusted proxy says it is.
+    /// From here on the client is who a trusted proxy says it is, and the request has the id that it gave.
     fn find_client(&mut self, head: &RequestHeader) {
-        let client = self.arrival.client.map(|peer| self.service.client(peer, &head.headers));
+        let Some(peer) = self.arrival.client else { return };
+        let client = Some(self.service.client(peer, &head.headers));
         self.arrival.client = client;
         self.record.client = client;
+        if let Some(id) = self.service.request_id(peer, &head.headers) {
+            id.clone_into(&mut self.arrival.request_id);
+            id.clone_into(&mut self.record.request_id);
+        }
     }
 
     fn into_passage(self, route: A::Route, share: CallShare, keep_alive: bool) -> Passage<A> {
@@ -121,6 +140,7 @@ impl<'a, A: Application> Call<'a, A> {
             arrival: self.arrival,
             record: self.record,
             arrived: self.arrived,
+            secure: self.secure,
             share,
             sink: Arc::clone(self.service.sink()),
             keep_alive,
@@ -275,7 +295,13 @@ fn is_encoded(head: &RequestHeader) -> bool {
 /// Takes the head out of a session that needs it no more, without copying a field.
 fn take_head(session: &mut HttpSession) -> request::Parts {
     let (nothing, ()) = Request::new(()).into_parts();
-    std::mem::replace(session.req_header_mut(), RequestHeader::from(nothing)).into()
+    let mut head: request::Parts =
+        std::mem::replace(session.req_header_mut(), RequestHeader::from(nothing)).into();
+    if has_broken_trace(&head.headers) {
+        head.headers.remove(TRACE_PARENT);
+        head.headers.remove(TRACE_STATE);
+    }
+    head
 }
 
 /// Writes an answer by Pingora's session, which may go on after it although the body is unread.

@@ -15,10 +15,11 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::application::Application;
-use super::call::Call;
+use super::call::{Call, Origin};
 use super::fault::EdgeFault;
 use super::head::{self, HeadScan};
 use super::lifecycle::Phase;
+use super::load::ConnectionShare;
 use super::service::Service;
 
 /// How much is read at once while a head comes in; most heads fit.
@@ -41,6 +42,8 @@ pub struct Connection<A: Application> {
     pub listener: usize,
     /// The client's address.
     pub client: Option<IpAddr>,
+    /// Whether it is encrypted.
+    pub secure: bool,
     /// Whether the process is about to stop.
     pub phase: watch::Receiver<Phase>,
 }
@@ -56,8 +59,8 @@ enum Head {
 }
 
 impl<A: Application> Connection<A> {
-    /// Serves the connection until it ends.
-    pub async fn run(mut self, stream: Stream) {
+    /// Serves the connection until it ends; its share of the load is held as long.
+    pub async fn run(mut self, stream: Stream, _share: ConnectionShare) {
         let mut next = Some((stream, BytesMut::new()));
         while let Some((stream, buffer)) = next {
             next = self.serve_next(stream, buffer).await;
@@ -70,15 +73,20 @@ impl<A: Application> Connection<A> {
         match head {
             Head::Gone => None,
             Head::Whole(arrived) => {
-                let call = Call::new(&self.service, self.listener, self.client, arrived);
+                let call = self.call(arrived);
                 call.serve(stream, buffer, keep_alive).await
             }
             Head::Refused(arrived, fault) => {
-                let call = Call::new(&self.service, self.listener, self.client, arrived);
+                let call = self.call(arrived);
                 Box::pin(call.refuse_head(stream, &head::salvage(&buffer), fault)).await;
                 None
             }
         }
+    }
+
+    fn call(&self, arrived: Instant) -> Call<'_, A> {
+        let origin = Origin { listener: self.listener, client: self.client, secure: self.secure };
+        Call::new(&self.service, origin, arrived)
     }
 
     async fn read_head(&mut self, stream: &mut Stream, buffer: &mut BytesMut) -> Head {

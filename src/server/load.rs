@@ -23,6 +23,7 @@ pub struct Load {
     addresses: Mutex<HashMap<IpAddr, u32>>,
     refused: AtomicU64,
     refused_per_address: AtomicU64,
+    failed_handshakes: [AtomicU64; HandshakeFault::ALL.len()],
 }
 
 /// A count that never passes its bound.
@@ -64,6 +65,32 @@ pub enum TooMany {
     OfOneAddress,
 }
 
+/// Why a connection ended before its first request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HandshakeFault {
+    /// The PROXY protocol is required, and the peer is no trusted proxy.
+    NotAProxy,
+    /// What it began with is no header of the PROXY protocol.
+    ProxyHeader,
+    /// No TLS came about.
+    Tls,
+    /// It took too long.
+    TooSlow,
+}
+
+impl HandshakeFault {
+    const ALL: [Self; 4] = [Self::NotAProxy, Self::ProxyHeader, Self::Tls, Self::TooSlow];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::NotAProxy => "not_a_proxy",
+            Self::ProxyHeader => "proxy_header",
+            Self::Tls => "tls",
+            Self::TooSlow => "timeout",
+        }
+    }
+}
+
 impl Load {
     /// No load yet, with these bounds.
     pub fn new(limits: &Limits) -> Arc<Self> {
@@ -75,6 +102,7 @@ impl Load {
             addresses: Mutex::new(HashMap::new()),
             refused: AtomicU64::new(0),
             refused_per_address: AtomicU64::new(0),
+            failed_handshakes: Default::default(),
         })
     }
 
@@ -119,22 +147,20 @@ impl Load {
 
     /// A share for one connection of a client.
     pub fn connect(self: &Arc<Self>, client: IpAddr) -> Result<ConnectionShare, TooMany> {
-        let mut share = self.connect_proxy()?;
-        let bound = self.per_address.load(Ordering::Relaxed);
-        if bound == UNBOUNDED {
-            return Ok(share);
+        self.connect_proxy()?.of(client)
+    }
+
+    /// Counts a connection that ended before its first request.
+    pub fn handshake_failed(&self, fault: HandshakeFault) {
+        if let Some(count) = self.failed_handshakes.get(fault as usize) {
+            count.fetch_add(1, Ordering::Relaxed);
         }
-        let address = subscriber(client);
-        let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = addresses.entry(address).or_default();
-        if *count >= bound {
-            self.refused_per_address.fetch_add(1, Ordering::Relaxed);
-            return Err(TooMany::OfOneAddress);
-        }
-        *count += 1;
-        drop(addresses);
-        share.address = Some(address);
-        Ok(share)
+    }
+
+    /// Connections that ended before their first request since the start, by the reason.
+    pub fn failed_handshakes(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        HandshakeFault::ALL.iter().map(|fault| fault.name()).zip(self.failed_handshakes.iter().map(count))
     }
 
     /// A share for one call, unless too many are under way.
@@ -157,6 +183,31 @@ fn per_address(limits: &Limits) -> u32 {
 pub struct ConnectionShare {
     load: Arc<Load>,
     address: Option<IpAddr>,
+}
+
+impl ConnectionShare {
+    /// The same share, counted among those of a client's address as well.
+    ///
+    /// # Errors
+    /// When that address has as many as it may.
+    pub fn of(mut self, client: IpAddr) -> Result<Self, TooMany> {
+        let bound = self.load.per_address.load(Ordering::Relaxed);
+        if bound == UNBOUNDED {
+            return Ok(self);
+        }
+        let address = subscriber(client);
+        let mut addresses = self.load.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = addresses.entry(address).or_default();
+        if *count >= bound {
+            self.load.refused_per_address.fetch_add(1, Ordering::Relaxed);
+            drop(addresses);
+            return Err(TooMany::OfOneAddress);
+        }
+        *count += 1;
+        drop(addresses);
+        self.address = Some(address);
+        Ok(self)
+    }
 }
 
 impl Drop for ConnectionShare {

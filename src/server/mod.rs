@@ -1,6 +1,6 @@
 //! The edge: sockets in, answers out, over Pingora.
 //!
-//! `accept` → `connection` (waits for a head; `head` lets only unambiguous ones in) → `call`
+//! `accept` → `entrance` (PROXY protocol, TLS) → `connection` (waits for a head; `head` lets only unambiguous ones in) → `call`
 //! (routes, reads the body, answers in one write) or `pass` (Pingora's proxy streams it on).
 //! What is served is an [`Application`]: the gateway, the admin pages, the embedded backend.
 //! `load` bounds what is carried at once, `lifecycle` ends it in order.
@@ -16,7 +16,9 @@ mod answer;
 pub mod application;
 mod body;
 mod call;
+mod callers;
 mod connection;
+mod entrance;
 pub mod fault;
 mod gateway;
 pub mod head;
@@ -32,9 +34,11 @@ mod request_id;
 mod serve;
 mod service;
 pub mod signals;
+mod tracing_fields;
 
 pub use accept::{BindError, Bound};
 pub use application::{Application, NoRecords, RecordSink, Step};
+pub use entrance::{Entrance, Entrances};
 pub use lifecycle::{Lifecycle, Phase, StopSignal, Stopped};
 pub use load::Load;
 pub use pass_target::PassTarget;

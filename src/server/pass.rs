@@ -48,6 +48,8 @@ pub struct Passage<A: Application> {
     pub record: CallRecord,
     /// When its first byte was there.
     pub arrived: Instant,
+    /// Whether its connection is encrypted.
+    pub secure: bool,
     /// Its share of the calls under way.
     pub share: CallShare,
     /// Takes the record.
@@ -184,7 +186,7 @@ impl<A: Application> ProxyHttp for PassThrough<A> {
             upstream.insert_header(name.clone(), secret)?;
         }
         if let Some(passage) = ctx {
-            pass_fields::introduce(upstream, &passage.arrival, session.req_header())?;
+            pass_fields::introduce(upstream, &passage.arrival, session.req_header(), passage.secure)?;
         }
         if !self.target.settings.base_path.is_empty() {
             let path = [self.target.settings.base_path.as_bytes(), upstream.raw_path()].concat();

@@ -6,6 +6,7 @@ use pingora::Result;
 use pingora::http::RequestHeader;
 
 use super::answer::REQUEST_ID;
+use super::tracing_fields::{TRACE_PARENT, TRACE_STATE, has_broken_trace};
 use crate::gateway::Arrival;
 
 /// Names that only a trusted proxy may set, or that some backends route by.
@@ -31,6 +32,10 @@ pub fn strip(request: &mut RequestHeader) {
     for name in &names {
         request.remove_header(name);
     }
+    if has_broken_trace(&request.headers) {
+        request.remove_header(TRACE_PARENT);
+        request.remove_header(TRACE_STATE);
+    }
 }
 
 fn is_forgeable(name: &HeaderName) -> bool {
@@ -41,9 +46,15 @@ fn is_forgeable(name: &HeaderName) -> bool {
 }
 
 /// Says where the request came from and which it is.
-pub fn introduce(request: &mut RequestHeader, arrival: &Arrival, client: &RequestHeader) -> Result<()> {
+pub fn introduce(
+    request: &mut RequestHeader,
+    arrival: &Arrival,
+    client: &RequestHeader,
+    secure: bool,
+) -> Result<()> {
+    let scheme = if secure { "https" } else { "http" };
     request.insert_header(REQUEST_ID, &arrival.request_id)?;
-    request.insert_header("X-Forwarded-Proto", "http")?;
+    request.insert_header("X-Forwarded-Proto", scheme)?;
     let Some(address) = arrival.client else {
         return Ok(());
     };
@@ -52,8 +63,8 @@ pub fn introduce(request: &mut RequestHeader, arrival: &Arrival, client: &Reques
     let host = client.headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let host = host.filter(|host| !host.contains(['"', '\\']));
     let forwarded = match host {
-        Some(host) => format!("for={node};host=\"{host}\";proto=http"),
-        None => format!("for={node};proto=http"),
+        Some(host) => format!("for={node};host=\"{host}\";proto={scheme}"),
+        None => format!("for={node};proto={scheme}"),
     };
     request.insert_header(header::FORWARDED, forwarded)
 }
@@ -94,6 +105,17 @@ mod tests {
     }
 
     #[test]
+    fn a_trace_is_passed_on_only_if_it_is_one() {
+        let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        for (parent, left) in [(trace, 2), ("forged", 0)] {
+            let mut request = request(&["tracestate"]);
+            request.insert_header("traceparent", parent).unwrap();
+            strip(&mut request);
+            assert_eq!(request.headers.len(), left, "{parent}");
+        }
+    }
+
+    #[test]
     fn the_backend_learns_who_really_asks() {
         let arrival = Arrival {
             listener: 0,
@@ -104,9 +126,10 @@ mod tests {
         let mut client = request(&[]);
         client.insert_header("Host", "shop.example").unwrap();
         let mut upstream = request(&[]);
-        introduce(&mut upstream, &arrival, &client).unwrap();
+        introduce(&mut upstream, &arrival, &client, true).unwrap();
         assert_eq!(upstream.headers["x-request-id"], "abc");
         assert_eq!(upstream.headers["x-forwarded-for"], "2001:db8::1");
-        assert_eq!(upstream.headers["forwarded"], "for=\"[2001:db8::1]\";host=\"shop.example\";proto=http");
+        assert_eq!(upstream.headers["x-forwarded-proto"], "https");
+        assert_eq!(upstream.headers["forwarded"], "for=\"[2001:db8::1]\";host=\"shop.example\";proto=https");
     }
 }

@@ -5,13 +5,12 @@ use std::hash::BuildHasher;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-const HEX: &[u8; 16] = b"0123456789abcdef";
+use crate::hexadecimal;
 
 /// A new request id: 32 lower-case hexadecimal digits.
 pub fn request_id() -> String {
     let bits = (u128::from(random()) << 64) | u128::from(random());
-    let digit = |position: u32| char::from(HEX[(bits >> (4 * position)) as usize & 15]);
-    (0..32).rev().map(digit).collect()
+    hexadecimal::encode(&bits.to_be_bytes())
 }
 
 /// 64 bits: a counter through a hash whose key the system drew at start.
@@ -31,7 +30,8 @@ mod tests {
     fn ids_have_the_form_that_upstreams_accept_and_do_not_repeat() {
         let ids: HashSet<String> = (0..1000).map(|_| request_id()).collect();
         assert_eq!(ids.len(), 1000);
-        let hex = |id: &String| id.len() == 32 && id.bytes().all(|byte| HEX.contains(&byte));
+        let hex =
+            |id: &String| id.len() == 32 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         assert!(ids.iter().all(hex));
     }
 }

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use super::accept::{BindError, Bound};
 use super::admin::{AdminError, AdminPages, AdminSite};
 use super::application::{Application, NoRecords, RecordSink};
+use super::entrance::Entrance;
 use super::lifecycle::{Lifecycle, Phase, StopSignal, Stopped};
 use super::load::Load;
 use super::service::{PassTargets, Service};
@@ -24,6 +25,9 @@ pub enum ServeError {
     /// An address could not be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// Certificates are of no use.
+    #[error("the listeners' certificates: {0}")]
+    Certificates(String),
     /// The admin listener would be open to strangers.
     #[error(transparent)]
     Admin(#[from] AdminError),
@@ -61,9 +65,13 @@ impl<A: Application> Edge<A> {
         load: Arc<Load>,
         sink: Arc<dyn RecordSink>,
     ) -> Result<Self, ServeError> {
-        let service = Service::new(application, settings.limits.clone(), Arc::clone(&load), sink)
-            .behind(ClientAddresses::new(settings.clients.clone()))
-            .passing_to(passing);
+        let mut service = Service::new(application, settings.limits.clone(), Arc::clone(&load), sink)
+            .entered_by(Entrance::of(&settings.listeners).map_err(ServeError::Certificates)?);
+        // Nobody stands in front of the demo, where everybody has one address.
+        if !settings.demo {
+            service = service.behind(ClientAddresses::new(settings.clients.clone()));
+        }
+        let service = service.passing_to(passing);
         let service = Arc::new(service);
         let mut lifecycle = Lifecycle::default();
         let bind = |listener: &crate::config::Listener| Bound::bind(listener.address, "clients");

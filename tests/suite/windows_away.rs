@@ -169,7 +169,7 @@ async fn units_of_a_block_that_nobody_used_go_back() {
 }
 
 /// Reserves until an answer of the shared store comes; how long that took.
-async fn until_shared(bench: &Bench, witness: &Bench) -> Duration {
+pub async fn until_shared(bench: &Bench, witness: &Bench) -> Duration {
     let start = Instant::now();
     loop {
         let one = [window(1, 120)];

@@ -6,7 +6,7 @@ const SOME_MD5: &str = "e10adc3949ba59abbe56e057f20f883e";
 
 pub(super) fn md5_of(text: &str) -> String {
     use md5::Digest;
-    super::super::digest::hex(&md5::Md5::digest(text))
+    crate::hexadecimal::encode(&md5::Md5::digest(text))
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod changes;
 mod dialects;
 mod form;
+mod listeners;
 mod seal;
 mod sections;
 pub(super) mod sites;

@@ -88,8 +88,11 @@ pub(super) struct TextRule {
 
 impl TextRule {
     pub fn allows(&self, text: &str) -> bool {
-        // Most members hold any text, and nobody counts its characters.
         let bounded = self.least > 0 || self.most.is_some();
+        // Most members hold any text, and nobody looks at its characters.
+        if !(bounded || self.spaceless || self.unmistakable) && self.characters.is_empty() {
+            return true;
+        }
         let length = if bounded { text.chars().count() } else { 0 };
         let fits = !bounded || (length >= self.least && self.most.is_none_or(|most| length <= most));
         let allowed = |c: char| self.characters.iter().any(|(first, last)| (*first..=*last).contains(&c));

@@ -1,11 +1,15 @@
 //! From a pack's text to a plan, or to everything that is wrong with it.
 
 mod answers;
+mod cases;
+mod challenge;
 mod lines;
 mod operations;
 mod problems;
+mod replies;
 mod routes;
 mod settings;
+mod texts;
 mod values;
 
 use std::collections::BTreeMap;
@@ -116,6 +120,7 @@ fn read<'a>(table: &mut Table<'a>, settings: &BTreeMap<String, String>) -> Optio
     let requests = table
         .read("requests", |node| node.table("[requests]", |table| read_requests(table, &context)))
         .unwrap_or_else(usual_requests);
+    let challenge = table.read("challenge", |node| node.table("[challenge]", challenge::read).flatten());
     let token = table.read("token", |node| node.table("[token]", read_token)).unwrap_or_default();
     let (routes, guarded) =
         table.read("routes", |node| node.table("[routes]", routes::read)).unwrap_or_default();
@@ -155,6 +160,7 @@ fn read<'a>(table: &mut Table<'a>, settings: &BTreeMap<String, String>) -> Optio
         operations,
         lacks,
         token,
+        challenge,
         signs: identity.signs,
         problems: problems?,
         needs_randomness,
@@ -186,7 +192,7 @@ fn read_dialect(table: &mut Table<'_>) -> Option<Identity> {
     let name = table.need("name", name);
     let title = table.need("title", Node::text);
     let sources = table.need("sources", |node| node.list(Node::text));
-    let languages = table.need("languages", |node| node.list(values::language)).unwrap_or_default();
+    let languages = table.need("languages", |node| node.list(texts::language)).unwrap_or_default();
     let zone_minutes = table.read("time_zone", values::time_zone).unwrap_or(0);
     let signs =
         table.read("signature", |node| node.choice(&[("coolkit", true), ("none", false)])).unwrap_or(false);

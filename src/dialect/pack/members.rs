@@ -1,5 +1,6 @@
 //! The members of a message as a pack lists them: a tree of lines, each valid both ways.
 
+mod body;
 mod read;
 mod write;
 
@@ -7,14 +8,20 @@ use super::codec::Codec;
 use super::field::Field;
 use super::literal::Literal;
 use super::message::Place;
+use crate::json::{WrittenName, name_bit};
 
+pub(super) use body::{BodyWriter, FormWriter, Outgoing};
 pub(super) use read::{ReadRules, read};
-pub(super) use write::{BodyWriter, FormWriter, Outgoing, WriteRules, write};
+pub(super) use write::{WriteRules, write};
 
 /// One line of a pack.
 #[derive(Debug, Clone)]
 pub(super) struct Line {
     pub name: Box<str>,
+    /// The same as JSON has it.
+    pub json_name: WrittenName,
+    /// The bits of its name and aliases ([`name_bit`]).
+    pub bits: u64,
     /// Names that are read too, and never written.
     pub aliases: Vec<Box<str>>,
     pub place: Place,
@@ -31,6 +38,23 @@ pub(super) struct Line {
 }
 
 impl Line {
+    /// A line that does nothing yet.
+    pub fn bare(name: &str, offset: usize) -> Self {
+        Self {
+            name: name.into(),
+            json_name: WrittenName::new(name),
+            bits: name_bit(name),
+            aliases: Vec::new(),
+            place: Place::Body,
+            what: What::Dropped,
+            direction: Direction::Both,
+            required: false,
+            absent: None,
+            list: false,
+            offset,
+        }
+    }
+
     pub fn reads(&self) -> bool {
         self.direction != Direction::Write
     }
@@ -115,4 +139,9 @@ impl ValueLine {
     pub fn field(&self) -> Option<Field> {
         self.fields.iter().copied().find(|field| !field.is_of_gateway())
     }
+}
+
+/// The path of a member within an object's.
+fn join(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { [path, ".", name].concat() }
 }

@@ -110,13 +110,15 @@ pub(super) fn read_body<'a>(
 
 fn form_of(headers: &HeaderMap, rules: &BodyRules) -> Option<BodyForm> {
     let declared = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let declared = declared.to_ascii_lowercase();
+    let begins =
+        |kind: &str| declared.get(..kind.len()).is_some_and(|start| start.eq_ignore_ascii_case(kind));
+    let names_json = || declared.as_bytes().windows(4).any(|word| word.eq_ignore_ascii_case(b"json"));
     let offers = |form| rules.forms.contains(&form);
-    if offers(BodyForm::Form) && declared.starts_with("application/x-www-form-urlencoded") {
+    if offers(BodyForm::Form) && begins("application/x-www-form-urlencoded") {
         Some(BodyForm::Form)
-    } else if offers(BodyForm::Multipart) && declared.starts_with("multipart/form-data") {
+    } else if offers(BodyForm::Multipart) && begins("multipart/form-data") {
         Some(BodyForm::Multipart)
-    } else if offers(BodyForm::Json) && (rules.any_content_type || declared.contains("json")) {
+    } else if offers(BodyForm::Json) && (rules.any_content_type || names_json()) {
         Some(BodyForm::Json)
     } else {
         // A body without a type is what the pack's own requests are.
@@ -133,6 +135,9 @@ fn read_form(body: &Bytes) -> Result<Object<'_>, Problem> {
 
 /// The pairs of a query string as members.
 pub(super) fn query_members(text: &str) -> Result<Object<'_>, Problem> {
+    if text.is_empty() {
+        return Ok(Object::default());
+    }
     let query = Query::parse(text).ok_or_else(|| Problem::malformed("the query is not valid"))?;
     nest(query.into_pairs().map(|pair| (pair.name, pair.value)))
         .ok_or_else(|| Problem::malformed("the query has a member twice"))

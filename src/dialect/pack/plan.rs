@@ -2,6 +2,7 @@
 
 use http::header::{HeaderName, HeaderValue};
 
+use super::challenge::ChallengeForm;
 use super::field::Field;
 use super::literal::Literal;
 use super::members::Line;
@@ -28,6 +29,8 @@ pub(super) struct Plan {
     pub operations: Vec<OperationPlan>,
     pub lacks: Vec<Lack>,
     pub token: TokenPlan,
+    /// What the dialect's own challenges are made of, where they name the phone.
+    pub challenge: Option<ChallengeForm>,
     /// Whether callers sign with coolkit's `Sign`.
     pub signs: bool,
     pub problems: Problems,
@@ -124,7 +127,8 @@ pub(super) struct OperationPlan {
     pub reply: Vec<Line>,
     /// Whether some member of the answer belongs to an account.
     pub keeps: bool,
-    /// Fields that a good answer must have.
+    /// Of each of these lists a good answer must have one.
+    pub required: Vec<Vec<Field>>,
     pub status: u16,
     pub message: Texts,
     /// Whether requests have a body.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use http::Method;
+use http::{Method, Uri};
 
 use crate::query::Query;
 
@@ -32,12 +32,43 @@ pub(super) struct Routes {
 pub(super) struct Route {
     pub methods: Vec<Method>,
     pub address: Address,
+    /// The whole path, where it has no holes.
+    pub whole: Option<Uri>,
+    /// The parts of a name that are left when a careless server has read it; none of a path.
+    careless: Vec<String>,
     /// How people write it, for findings and lists.
     pub text: Box<str>,
     /// The operations that it leads to, in the pack's order; none where it is only guarded.
     pub operations: Vec<usize>,
     /// Where the pack's file has it first.
     pub offset: usize,
+}
+
+impl Route {
+    /// A route that leads to no operation yet.
+    pub fn new(methods: Vec<Method>, address: Address, text: &str, offset: usize) -> Self {
+        let (whole, careless) = match &address {
+            Address::Path(segments) => (whole(segments), Vec::new()),
+            Address::Key(name) => (None, careless_parts(name)),
+        };
+        Self { methods, address, whole, careless, text: text.into(), operations: Vec::new(), offset }
+    }
+}
+
+fn whole(segments: &[Segment]) -> Option<Uri> {
+    let mut path = String::new();
+    for segment in segments {
+        let Segment::Fixed(text) = segment else { return None };
+        path.extend(["/", text]);
+    }
+    path.parse().ok().filter(|uri: &Uri| uri.path() == path)
+}
+
+/// What a server keeps of a route's name that drops what is no letter or digit, and cuts names at a dot.
+fn careless_parts(name: &str) -> Vec<String> {
+    let plain = |text: &str| -> String { text.chars().filter(char::is_ascii_alphanumeric).collect() };
+    let part = |part: &str| plain(&part.split('.').next().unwrap_or_default().to_ascii_lowercase());
+    name.split(['/', '|', '\\']).map(part).filter(|part| !part.is_empty()).collect()
 }
 
 /// How a route is known.
@@ -83,7 +114,7 @@ pub(super) struct KeyPlace {
 /// What was found.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found<'a> {
-    Route(usize, Vec<(Box<str>, Cow<'a, str>)>),
+    Route(usize, Vec<(&'a str, Cow<'a, str>)>),
     WrongMethod,
     /// The request names two routes.
     Ambiguous,
@@ -91,7 +122,7 @@ pub(super) enum Found<'a> {
 }
 
 impl Routes {
-    pub fn find<'a>(&self, target: Target<'a>) -> Found<'a> {
+    pub fn find<'a>(&'a self, target: Target<'a>) -> Found<'a> {
         let key = match self.key.as_ref().map(|rule| rule.name(target)) {
             None | Some(Key::None) => None,
             Some(Key::Twice) => return Found::Ambiguous,
@@ -100,10 +131,11 @@ impl Routes {
         };
         let mut wrong_method = false;
         for (index, route) in self.entries.iter().enumerate() {
-            let holes = match (&route.address, &key) {
-                (Address::Path(segments), _) => matches(segments, target.path),
-                (Address::Key(name), Some(key)) => (**name == **key).then(Vec::new),
-                (Address::Key(_), None) => None,
+            let holes = match (&route.address, &route.whole, &key) {
+                (_, Some(whole), _) => (whole.path() == target.path).then(Vec::new),
+                (Address::Path(segments), None, _) => matches(segments, target.path),
+                (Address::Key(name), None, Some(key)) => (**name == **key).then(Vec::new),
+                (Address::Key(_), None, None) => None,
             };
             let Some(holes) = holes else { continue };
             if route.methods.contains(target.method) {
@@ -113,22 +145,15 @@ impl Routes {
         }
         if wrong_method { Found::WrongMethod } else { Found::Foreign }
     }
-}
 
-impl Routes {
     /// Whether a name is none of the routes as it stands, and one of them to a server that takes what
     /// follows for parameters, drops what is no letter or digit, or cuts names at a dot.
     fn is_disguised(&self, name: &str) -> bool {
-        let plain = |text: &str| -> String { text.chars().filter(char::is_ascii_alphanumeric).collect() };
-        let parts = |text: &str| -> Vec<String> {
-            let part = |part: &str| plain(&part.split('.').next().unwrap_or_default().to_ascii_lowercase());
-            text.split(['/', '|', '\\']).map(part).filter(|part| !part.is_empty()).collect()
-        };
-        let named = parts(name);
+        let named = careless_parts(name);
         self.entries.iter().any(|route| match &route.address {
             Address::Key(key) => {
-                let known = parts(key);
-                **key != *name && (named.starts_with(&known) || named.iter().skip(1).eq(known.iter()))
+                let known = &route.careless;
+                **key != *name && (named.starts_with(known) || named.iter().skip(1).eq(known.iter()))
             }
             Address::Path(_) => false,
         })
@@ -145,14 +170,14 @@ impl Routes {
     }
 }
 
-fn matches<'a>(segments: &[Segment], path: &'a str) -> Option<Vec<(Box<str>, Cow<'a, str>)>> {
+fn matches<'a>(segments: &'a [Segment], path: &'a str) -> Option<Vec<(&'a str, Cow<'a, str>)>> {
     let mut holes = Vec::new();
     let mut parts = path.strip_prefix('/')?.split('/');
     for segment in segments {
         let part = parts.next()?;
         match segment {
             Segment::Fixed(text) if **text == *part => {}
-            Segment::Hole(name) if !part.is_empty() => holes.push((name.clone(), Cow::Borrowed(part))),
+            Segment::Hole(name) if !part.is_empty() => holes.push((name.as_ref(), Cow::Borrowed(part))),
             _ => return None,
         }
     }

@@ -12,7 +12,7 @@ use super::members::{ReadRules, WriteRules};
 use super::message::Place;
 use super::plan::Plan;
 use super::routes::{Found, Target};
-use crate::account::{Call, Country, Operation, Problem, Reply, Secret};
+use crate::account::{Call, Country, Operation, Phone, Problem, Reply, Secret};
 use crate::dialect::{Asked, Claim, Dialect, Habits, Language, Reading, Sending, Understood};
 
 impl Dialect for Pack {
@@ -30,6 +30,12 @@ impl Dialect for Pack {
 
     fn needs_randomness(&self) -> bool {
         self.plan.needs_randomness
+    }
+
+    fn challenged_phone(&self, challenge: &Secret) -> Result<Option<Phone>, Problem> {
+        let Some(form) = &self.plan.challenge else { return Ok(None) };
+        let phone = form.phone(challenge.expose());
+        phone.map(Some).ok_or_else(|| Problem::invalid("verification.challenge", "is not valid"))
     }
 
     fn has(&self, operation: Operation) -> bool {
@@ -121,7 +127,6 @@ impl Plan {
     }
 }
 
-/// The language that a caller is answered in, where it says none itself.
 impl Pack {
     /// The language of texts for a caller that names none.
     pub fn default_language(&self) -> Language {

@@ -2,6 +2,8 @@
 //! surrounds it.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::net::IpAddr;
 
 use super::field::{Datum, Field};
 use crate::account::{Account, Call, Extensions, Identifier, PasswordForm, Problem, Reply, Secret, Session};
@@ -34,12 +36,34 @@ pub(super) struct CallSource<'a> {
     pub sending: &'a Sending<'a>,
     /// What the call's `identifier` is, by its shape.
     pub identifier: Option<Identifier>,
+    /// The client's address as text, once somebody asks for it.
+    address: OnceCell<String>,
 }
 
 impl<'a> CallSource<'a> {
     pub fn new(call: &'a Call, sending: &'a Sending<'a>) -> Self {
         let classify = |text: &String| Identifier::classify(text, sending.default_country);
-        Self { call, sending, identifier: call.identifier.as_ref().map(classify) }
+        let identifier = call.identifier.as_ref().map(classify);
+        Self { call, sending, identifier, address: OnceCell::new() }
+    }
+
+    fn address(&self) -> Option<&str> {
+        let address = self.sending.client_address?;
+        Some(self.address.get_or_init(|| address.to_string()))
+    }
+
+    fn of_gateway(&self, field: Field) -> Option<Datum<'_>> {
+        match field {
+            Field::GatewayClientAddress => self.address().map(Datum::text),
+            Field::GatewayForwarded => {
+                let (before, after) = match self.sending.client_address? {
+                    IpAddr::V4(_) => ("for=", ""),
+                    IpAddr::V6(_) => ("for=\"[", "]\""),
+                };
+                Some(Datum::Text(Cow::Owned([before, self.address()?, after].concat())))
+            }
+            _ => of_sending(self.sending, field),
+        }
     }
 }
 
@@ -47,14 +71,18 @@ impl Source for CallSource<'_> {
     const STRICT: bool = true;
 
     fn get(&self, field: Field) -> Option<Datum<'_>> {
-        if let Some(datum) = of_call(self.call, field) {
-            return Some(datum);
+        if field.is_of_gateway() {
+            return self.of_gateway(field);
+        }
+        let said = of_call(self.call, field);
+        if said.is_some() || self.identifier.is_none() {
+            return said;
         }
         match (field, &self.identifier) {
             (Field::Phone, Some(Identifier::Phone(phone))) => Some(Datum::Phone(phone)),
             (Field::Email, Some(Identifier::Email(email))) => Some(Datum::Email(email)),
             (Field::Username, Some(Identifier::Username(name))) => Some(Datum::text(name)),
-            _ => of_sending(self.sending, field),
+            _ => None,
         }
     }
 
@@ -92,11 +120,6 @@ fn of_sending<'a>(sending: &Sending<'a>, field: Field) -> Option<Datum<'a>> {
         }
         Field::GatewayRequestId => Some(Datum::text(sending.request_id)),
         Field::GatewayIdempotencyKey => sending.idempotency_key.map(Datum::text),
-        Field::GatewayClientAddress => owned(sending.client_address?.to_string()),
-        Field::GatewayForwarded => {
-            let address = sending.client_address?;
-            owned(if address.is_ipv6() { format!("for=\"[{address}]\"") } else { format!("for={address}") })
-        }
         Field::GatewayTraceparent => header(sending.traceparent),
         Field::GatewayAcceptLanguage => header(sending.accept_language),
         _ => None,

@@ -292,10 +292,11 @@ impl Target for ReplyTarget {
             (Field::AccountUpdatedAt, Given::Moment(moment)) => self.account().updated_at = Some(moment),
             (Field::AccountLastLoginAt, Given::Moment(moment)) => self.account().last_login_at = Some(moment),
             (field, Given::Integer(number)) => return self.set_integer(field, number),
-            (field, Given::Text(text)) => match (field.kind(), text.parse()) {
-                (Kind::Integer, Ok(number)) => return self.set_integer(field, number),
-                _ => return self.set_text(field, text.into_owned()),
+            (field, Given::Text(text)) if field.kind() == Kind::Integer => match text.parse() {
+                Ok(number) => return self.set_integer(field, number),
+                Err(_) => return self.set_text(field, text.into_owned()),
             },
+            (field, Given::Text(text)) => return self.set_text(field, text.into_owned()),
             _ => return Err(WRONG_KIND),
         }
         Ok(())

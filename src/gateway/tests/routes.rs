@@ -2,6 +2,16 @@
 
 use super::*;
 
+/// Something arrives at the first listener.
+fn arrival() -> Arrival {
+    Arrival {
+        listener: 0,
+        client: None,
+        request_id: String::new(),
+        deadline: Instant::now() + Duration::from_secs(1),
+    }
+}
+
 #[tokio::test]
 async fn unsigned_dialects_are_closed_where_signatures_are_enforced_unless_named() {
     let close = |settings: &mut Settings| settings.listeners[0].unsigned.clear();
@@ -59,15 +69,9 @@ async fn only_what_is_listed_passes_and_never_an_account_route_of_the_backend() 
         settings.listeners[0].dialects = vec!["canonical".to_owned()];
         settings.pass_through = vec![config::PassThrough { methods: Vec::new(), prefix: "/api".to_owned() }];
     });
-    let arrival = Arrival {
-        listener: 0,
-        client: None,
-        request_id: String::new(),
-        deadline: Instant::now() + Duration::from_secs(1),
-    };
     let route = |method: &str, target: &str| {
         let (head, ()) = Request::builder().method(method).uri(target).body(()).unwrap().into_parts();
-        bench.gateway.route(&arrival, &head)
+        bench.gateway.route(&arrival(), &head)
     };
     assert_eq!(route("GET", "/api/Device"), Route::PassThrough);
     for (method, target) in [
@@ -89,6 +93,51 @@ async fn only_what_is_listed_passes_and_never_an_account_route_of_the_backend() 
 }
 
 #[test]
+fn routes_of_a_backend_that_log_in_besides_its_operations_never_pass() {
+    for (dialect, prefix, guarded, passed) in [
+        (
+            "discuzq",
+            "/api",
+            &[
+                "GET /api/oauth/wechat/user?code=1",
+                "GET /api/oauth/wechat/pc/user?code=1",
+                "GET /api/oauth/wechat/web/user/serach",
+                "POST /api/oauth/wechat/miniprogram",
+                "PUT /api/oauth/wechat/miniprogram",
+                "GET /api/oauth/welink",
+                "POST /api/users/pay-password/reset",
+                "POST /api/Users/Pay-Password/Reset",
+                "DELETE /api/users/7",
+            ][..],
+            &["GET /api/users", "POST /api/users/7/avatar", "GET /api/threads/7", "GET /api/oauth/wechat"][..],
+        ),
+        (
+            "qingzhenyun",
+            "/v1",
+            &["POST /v1/user/check", "GET /v1/user/check", "POST /v1/user/changeNameAndGet"],
+            &["POST /v1/user/checkUpdate", "POST /v1/files/remove"],
+        ),
+    ] {
+        let bench = bench_with(Vec::new(), |settings| {
+            settings.upstream = config::Upstream::Http(HttpUpstream::new(dialect, &[], "backend.example"));
+            settings.pass_through =
+                vec![config::PassThrough { methods: Vec::new(), prefix: prefix.to_owned() }];
+        });
+        let route = |request_line: &&str| {
+            let (method, target) = request_line.split_once(' ').unwrap();
+            let (head, _) = request(method, target, &[], "").into_parts();
+            bench.gateway.route(&arrival(), &head)
+        };
+        for line in guarded {
+            assert!(matches!(route(line), Route::Refused { .. }), "{line}");
+        }
+        for line in passed {
+            assert_eq!(route(line), Route::PassThrough, "{line}");
+        }
+    }
+}
+
+#[test]
 fn a_host_name_may_pin_one_dialect_which_then_has_the_paths_that_it_shares() {
     let bench = bench_with(Vec::new(), |settings| {
         let listener = &mut settings.listeners[0];
@@ -98,15 +147,9 @@ fn a_host_name_may_pin_one_dialect_which_then_has_the_paths_that_it_shares() {
             .map(|(host, dialect)| (host.to_owned(), dialect.to_owned()))
             .into();
     });
-    let arrival = Arrival {
-        listener: 0,
-        client: None,
-        request_id: String::new(),
-        deadline: Instant::now() + Duration::from_secs(1),
-    };
     let dialect = |host: &str, path: &str| {
         let (head, _) = request("POST", path, &[("host", host)], "").into_parts();
-        let route = bench.gateway.route(&arrival, &head);
+        let route = bench.gateway.route(&arrival(), &head);
         let index = route.dialect().unwrap();
         (bench.gateway.pack(index).name(), matches!(route, Route::Account { .. }))
     };

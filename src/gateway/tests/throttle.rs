@@ -1,5 +1,8 @@
 //! The throttle seen from outside: what reaches the backend, and what callers are told.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
 use super::*;
 
 /// Ways in which coolkit's clients write one number. Digits without a plus are international
@@ -269,4 +272,50 @@ async fn codes_for_what_no_operation_stands_for_count_like_any_send() {
         assert_eq!(record.outcome, Outcome::Problem(ProblemCode::SendTooFrequent), "{name}");
         assert!(bench.asked().is_empty(), "{name}");
     }
+}
+
+/// A phoneInfo as a backend of qingzhenyun makes it, padded in one of the ways that it reads.
+fn phone_info(phone: &str, purpose: u32, checksum: u32, padding: &str) -> String {
+    let base64 = |text: &str| URL_SAFE_NO_PAD.encode(text) + padding;
+    let parts = [base64("86"), base64(phone), base64(&purpose.to_string()), base64(&checksum.to_string())];
+    base64(&parts.join(".qzy-sp-token@6cs92d-token."))
+}
+
+fn of_one_dialect(settings: &mut Settings) {
+    with_every_dialect(settings);
+    let http = HttpUpstream::new("qingzhenyun", &["127.0.0.1:9"], "backend.example");
+    settings.upstream = config::Upstream::Http(http);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn tries_count_for_the_phone_that_a_backends_own_challenge_names_however_it_is_written() {
+    let wrong =
+        || Ok((400, json!({"success": false, "code": "{CODE}_NOT_VALID", "status": 400}).to_string()));
+    let guess = |number: u32| {
+        let info = phone_info("13800138001", 20, number / 3, ["", ".", "="][number as usize % 3]);
+        let body = json!({"phoneInfo": info, "code": format!("{number:04}")});
+        request("POST", "/v1/user/loginByMessage", JSON, &body.to_string())
+    };
+    let bench = bench_with((0..300).map(|_| wrong()).collect(), of_one_dialect);
+    let first = bench.call(guess(1)).await.1;
+    assert_eq!(first.outcome, Outcome::Problem(ProblemCode::CodeInvalid));
+    let sent = body(&bench.asked().remove(0));
+    assert_eq!(sent["phoneInfo"], phone_info("13800138001", 20, 0, "."), "it is passed on as it is");
+    let (bench, outcomes) = at_once(bench, (0..300).map(guess).collect()).await;
+    assert_eq!(count(&outcomes, Outcome::Problem(ProblemCode::CodeInvalid)), 4);
+    assert_eq!(count(&outcomes, Outcome::Problem(ProblemCode::RateLimited)), 296);
+    assert_eq!(bench.asked().len(), 4);
+}
+
+#[tokio::test]
+async fn a_challenge_that_names_no_phone_reaches_no_backend() {
+    let bench = bench_with(vec![], of_one_dialect);
+    let good = phone_info("13800138001", 20, 7, "");
+    let extra = URL_SAFE_NO_PAD.encode("ODY.qzy-sp-token@6cs92d-token.MTM4MDAxMzgwMDE");
+    for info in ["made up", &good[4..], &format!("{good}!"), &phone_info("no phone", 20, 7, ""), &extra] {
+        let body = json!({"phoneInfo": info, "code": "1234"}).to_string();
+        let (_, record) = bench.call(request("POST", "/v1/user/loginByMessage", JSON, &body)).await;
+        assert_eq!(record.outcome, Outcome::Problem(ProblemCode::InvalidField), "{info}");
+    }
+    assert!(bench.asked().is_empty());
 }

@@ -86,8 +86,7 @@ impl<'a> Plan<'a> {
     fn send(&mut self, call: &Call) {
         let settings = self.settings;
         // Where a code goes that only the backend knows: to whoever the token belongs to.
-        let owner = || call.token.as_ref().map(|token| format!("token {}", token.expose()));
-        let Some(destination) = destination(call).or_else(owner) else { return };
+        let Some(destination) = destination(call).or_else(|| session(call)) else { return };
         let purpose = call.purpose.map_or("", Purpose::name);
         let paused = if settings.per_purpose { vec![&*destination, purpose] } else { vec![&*destination] };
         let pause = settings.destination_interval.map(|_| 1);
@@ -160,11 +159,11 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Every name under which a call means an account; a session's token where it names none.
+    /// Every name under which a call means an account; the session's where it names none.
     fn accounts(&self, call: &Call) -> Vec<String> {
         let mut accounts = call.names(self.country);
         if accounts.is_empty() {
-            accounts.extend(call.token.as_ref().map(|token| format!("token {}", token.expose())));
+            accounts.extend(session(call));
         }
         accounts
     }
@@ -190,6 +189,13 @@ fn destination(call: &Call) -> Option<String> {
         Some(Channel::Email) => call.email.as_ref().map(|email| folded(email.as_str())),
         _ => call.phone.as_ref().map(|phone| phone.e164().to_owned()),
     }
+}
+
+/// Who calls, where a call says it by its token only: the account, if the token is the gateway's own. The text of the
+/// backend's token is another after each refresh.
+fn session(call: &Call) -> Option<String> {
+    let account = call.client.account.map(|id| format!("account {id}"));
+    account.or_else(|| call.token.as_ref().map(|token| format!("token {}", token.expose())))
 }
 
 pub(super) fn is_sms(call: &Call) -> bool {

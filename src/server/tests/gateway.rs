@@ -178,19 +178,54 @@ async fn only_a_trusted_proxy_says_whose_address_a_request_has() {
         (behind_proxy.clone(), "X_Forwarded_For: 198.51.100.9", "127.0.0.1"),
         (behind_proxy, "Forwarded: for=198.51.100.9", "127.0.0.1"),
     ] {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let front = Front::start_behind(listener.local_addr().unwrap(), clients);
-        let backend = async {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let mut request = vec![0; 4096];
-            let read = stream.read(&mut request).await.unwrap();
-            String::from_utf8_lossy(&request[..read]).into_owned()
-        };
-        let request = login().replace("Host: a", &format!("Host: a\r\n{field}"));
-        let both = async { tokio::join!(front.ask(&request), backend) };
-        let (_, seen) = timeout(PATIENCE, both).await.expect("the backend is asked");
+        let (front, _, seen) = seen_by_the_backend(clients, field).await;
         assert!(seen.contains(&format!("x-forwarded-for: {client}\r\n")), "{field}: {seen}");
         let recorded = front.records.0.lock().unwrap()[0].client.unwrap();
         assert_eq!(recorded.to_string(), client, "{field}");
+    }
+}
+
+/// What the backend is asked for a login with one more field, and the id that its answer bears.
+async fn seen_by_the_backend(clients: Clients, field: &str) -> (Front, String, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let front = Front::start_behind(listener.local_addr().unwrap(), clients);
+    let backend = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = vec![0; 4096];
+        let read = stream.read(&mut request).await.unwrap();
+        String::from_utf8_lossy(&request[..read]).into_owned()
+    };
+    let request = login().replace("Host: a", &format!("Host: a\r\n{field}"));
+    let both = async { tokio::join!(front.ask(&request), backend) };
+    let ((answer, _), seen) = timeout(PATIENCE, both).await.expect("the backend is asked");
+    let id = answer.field("x-request-id").unwrap().to_owned();
+    (front, id, seen)
+}
+
+#[tokio::test]
+async fn only_a_trusted_proxy_gives_requests_their_ids_and_only_in_their_form() {
+    let trusted_proxies = vec![Network::parse("127.0.0.0/8").unwrap()];
+    let behind_proxy = Clients { trusted_proxies, ..Clients::default() };
+    for (clients, given, taken) in [
+        (behind_proxy.clone(), "X-Request-Id: from-the-proxy-1", true),
+        (Clients::default(), "X-Request-Id: from-the-proxy-1", false),
+        (behind_proxy.clone(), "X-Request-Id: from the proxy", false),
+        (behind_proxy, "X-Request-Id: one\r\nX-Request-Id: from-the-proxy-1", false),
+    ] {
+        let (front, id, seen) = seen_by_the_backend(clients, given).await;
+        assert_eq!(id == "from-the-proxy-1", taken, "{given}: {id}");
+        assert!(seen.contains(&format!("x-request-id: {id}\r\n")), "{given}: {seen}");
+        assert_eq!(front.records.0.lock().unwrap()[0].request_id, id, "{given}");
+    }
+}
+
+#[tokio::test]
+async fn a_trace_goes_on_only_if_it_is_one() {
+    let trace = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let (_, _, seen) = seen_by_the_backend(Clients::default(), trace).await;
+    assert!(seen.contains(trace), "{seen}");
+    for broken in ["traceparent: 00-0-0-01", &format!("{trace}\r\n{trace}"), &trace.to_uppercase()] {
+        let (_, _, seen) = seen_by_the_backend(Clients::default(), broken).await;
+        assert!(!seen.contains("traceparent"), "{broken}: {seen}");
     }
 }

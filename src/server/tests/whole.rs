@@ -26,6 +26,8 @@ pub fn settings() -> Settings {
         settings: Default::default(),
         hosts: Default::default(),
         region: None,
+        tls: Vec::new(),
+        proxy_protocol: false,
     };
     Settings {
         listeners: vec![listener("127.0.0.1:0"), listener("127.0.0.1:0")],

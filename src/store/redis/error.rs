@@ -36,6 +36,9 @@ pub enum OpenError {
     /// A server is no master.
     #[error("that Redis is a replica, which takes no entries: name the master, or use Sentinels")]
     NotMaster,
+    /// A cluster's slots belong to a server that is out of reach, or its servers disagree on whose they are.
+    #[error("not every master of the cluster can be reached")]
+    MasterMissing,
     /// A server has not what is needed.
     #[error("Redis {0:?} is too old: 6.2 or later is needed")]
     TooOld(String),
@@ -58,7 +61,7 @@ impl OpenError {
                 matches!(error.kind(), ErrorKind::AuthenticationFailed | ErrorKind::InvalidClientConfig)
                     || matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM"))
             }
-            Self::Timeout | Self::NotMaster | Self::NoRandomness => false,
+            Self::Timeout | Self::NotMaster | Self::MasterMissing | Self::NoRandomness => false,
             Self::NoAddress
             | Self::Certificates { .. }
             | Self::Evicts(_)

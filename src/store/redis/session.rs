@@ -1,6 +1,7 @@
 //! A connection that was looked at: whose it is, what those servers may have forgotten, and that
 //! they evict nothing.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use redis::{RedisResult, cmd};
@@ -45,7 +46,7 @@ impl Session {
         master: Option<Vec<String>>,
         opening: &Opening<'_>,
     ) -> Result<Self, OpenError> {
-        let masters: Vec<String> = link.ask_masters(&cmd("INFO")).await.map_err(OpenError::Redis)?;
+        let masters = masters(&link).await.map_err(OpenError::Redis)?.ok_or(OpenError::MasterMissing)?;
         for info in &masters {
             check_version(info)?;
             if field(info, "role") != Some("master") {
@@ -74,8 +75,8 @@ impl Session {
         if !self.link.is_cluster() {
             return Ok(true);
         }
-        let masters: Vec<String> = self.link.ask_masters(&cmd("INFO")).await?;
-        Ok(servers(&masters).as_ref() == Some(&self.servers))
+        let masters = masters(&self.link).await?;
+        Ok(masters.is_some_and(|masters| servers(&masters).as_ref() == Some(&self.servers)))
     }
 
     /// How far the servers' clocks are ahead of ours, in milliseconds; the one that is furthest off.
@@ -87,6 +88,31 @@ impl Session {
         let offsets = times.into_iter().map(|(seconds, micros)| seconds * 1000 + micros / 1000 - middle);
         Ok(offsets.max_by_key(|offset| offset.abs()).unwrap_or(0))
     }
+}
+
+/// What every master tells of itself; `None` where a cluster has one more. The connection to a cluster leaves out whom
+/// it can't reach, and learns only from calls that a replica took over: so the cluster itself is asked whose its slots
+/// are.
+async fn masters(link: &Link) -> RedisResult<Option<Vec<String>>> {
+    let masters: Vec<String> = link.ask_masters(&cmd("INFO")).await?;
+    if !link.is_cluster() {
+        return Ok(Some(masters));
+    }
+    let views: Vec<String> = link.ask_masters(cmd("CLUSTER").arg("NODES")).await?;
+    let owners: BTreeSet<&str> = views.iter().flat_map(|view| owners_of_slots(view)).collect();
+    Ok((owners.len() == masters.len()).then_some(masters))
+}
+
+/// The ids of the masters that have slots, as one of them sees it.
+fn owners_of_slots(view: &str) -> impl Iterator<Item = &str> {
+    view.lines().filter_map(|line| {
+        let mut words = line.split(' ');
+        let (id, flags) = (words.next()?, words.nth(1)?);
+        let is_master = flags.split(',').any(|flag| flag == "master");
+        // Slots stand behind five words more; those in brackets are on their way.
+        let has_slots = words.nth(5).is_some_and(|slots| !slots.starts_with('['));
+        (is_master && has_slots).then_some(id)
+    })
 }
 
 fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
@@ -159,6 +185,17 @@ mod tests {
         assert_eq!(servers(&[promoted]).as_deref(), Some("b:r"));
         assert_eq!(servers(&[INFO.to_owned(), String::new()]), None);
         assert_eq!(servers(&[]), None);
+    }
+
+    #[test]
+    fn who_has_slots_is_told_by_the_cluster() {
+        let view = "a 127.0.0.1:1@2 myself,master - 0 0 3 connected 5461-10922\n\
+                    b 127.0.0.1:3@4 master,fail - 1 2 1 disconnected\n\
+                    c 127.0.0.1:5@6 slave a 0 7 4 connected\n\
+                    d 127.0.0.1:7@8 master - 0 7 4 connected 0-5460 10923-16383 [93-<-a]\n\
+                    e 127.0.0.1:7@8 master - 0 7 4 connected [93-<-a]\n";
+        assert_eq!(owners_of_slots(view).collect::<Vec<_>>(), ["a", "d"]);
+        assert_eq!(owners_of_slots("").count(), 0);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -66,6 +66,20 @@ impl House {
         let open = format!("dialects = {dialects:?}\nunsigned = {unsigned:?}\n");
         self.config = self.config.replace("dialects = [\"coolkit\"]\n", &open);
         self.with("[throttle]\ndestination_interval = \"off\"\n")
+    }
+
+    /// With these keys in its `[[listener]]`.
+    pub fn listening_with(mut self, keys: &str) -> Self {
+        let address = "[[listener]]\naddress = \"127.0.0.1:0\"\n";
+        assert!(self.config.contains(address));
+        self.config = self.config.replace(address, &format!("{address}{keys}\n"));
+        self
+    }
+
+    /// With these keys in front of all sections.
+    pub fn beginning_with(mut self, keys: &str) -> Self {
+        self.config = format!("{keys}\n{}", self.config);
+        self
     }
 
     /// With the dialects of a directory of packs.
@@ -147,6 +161,13 @@ impl House {
 
     fn write(&self) {
         fs::write(self.directory.path().join("dragoman.toml"), &self.config).unwrap();
+    }
+
+    /// What `dragoman check` says of the config.
+    pub fn check(&self) -> Output {
+        self.write();
+        let config = self.directory.path().join("dragoman.toml");
+        Command::new(BINARY).arg("check").arg("-c").arg(config).output().unwrap()
     }
 
     /// Starts a gateway and waits until it listens.
@@ -240,15 +261,16 @@ impl Gateway {
     }
 
     fn wait_for_address(&self, lines: &Receiver<String>, kind: &str, deadline: Instant) -> SocketAddr {
-        let prefix = format!("listening {kind} ");
+        let prefixes = [format!("listening {kind} "), format!("listening {kind}s ")];
         loop {
             match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(line) => {
-                    if let Some((_, address)) = line.split_once(&prefix) {
+                    let address = prefixes.iter().find_map(|prefix| line.split_once(prefix));
+                    if let Some((_, address)) = address {
                         return address.trim().parse().unwrap();
                     }
                 }
-                Err(RecvTimeoutError::Timeout) => panic!("no '{prefix}' in: {}", self.printed()),
+                Err(RecvTimeoutError::Timeout) => panic!("no '{prefixes:?}' in: {}", self.printed()),
                 Err(RecvTimeoutError::Disconnected) => panic!("it ended: {}", self.printed()),
             }
         }
@@ -279,6 +301,22 @@ impl Gateway {
             if metrics.lines().any(counted) || Instant::now() > deadline {
                 return metrics;
             }
+            thread::yield_now();
+        }
+    }
+
+    /// The value of one series; zero as long as nothing was counted there.
+    pub fn metric(&self, series: &str) -> i64 {
+        let metrics = self.metrics();
+        let value = metrics.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        value.map_or(0, |value| value.parse().unwrap())
+    }
+
+    /// Waits until one series has this value: what ends is counted a moment later.
+    pub fn wait_for_metric(&self, series: &str, value: i64) {
+        let deadline = Instant::now() + START_LIMIT;
+        while self.metric(series) != value {
+            assert!(Instant::now() < deadline, "{series} is not {value}: {}", self.metrics());
             thread::yield_now();
         }
     }

@@ -22,7 +22,7 @@ impl Answer {
 }
 
 /// One connection, kept alive between requests.
-pub struct Connection(BufReader<TcpStream>);
+pub struct Connection<S = TcpStream>(BufReader<S>);
 
 impl Connection {
     pub fn open(address: SocketAddr) -> Self {
@@ -36,16 +36,23 @@ impl Connection {
         Self(BufReader::new(stream))
     }
 
-    /// Sends the bytes as they are and reads one answer.
-    pub fn exchange(&mut self, request: &[u8]) -> Answer {
-        self.0.get_mut().write_all(request).unwrap();
-        self.answer()
-    }
-
     /// Sends a GET and reads its answer.
     pub fn get(&mut self, target: &str) -> Answer {
         let host = self.0.get_ref().peer_addr().unwrap();
         self.exchange(format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes())
+    }
+}
+
+impl<S: Read + Write> Connection<S> {
+    /// Over whatever carries bytes.
+    pub fn through(stream: S) -> Self {
+        Self(BufReader::new(stream))
+    }
+
+    /// Sends the bytes as they are and reads one answer.
+    pub fn exchange(&mut self, request: &[u8]) -> Answer {
+        self.0.get_mut().write_all(request).unwrap();
+        self.answer()
     }
 
     fn answer(&mut self) -> Answer {

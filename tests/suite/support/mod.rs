@@ -1,5 +1,6 @@
 //! What the tests share: a running gateway, a coolkit client, a faulty upstream, plain HTTP.
 
+pub mod authority;
 pub mod clients;
 pub mod coolkit;
 pub mod gateway;
@@ -7,6 +8,7 @@ pub mod http;
 pub mod legacy;
 pub mod redis;
 pub mod third_party;
+pub mod tls;
 pub mod tools;
 pub mod upstream;
 

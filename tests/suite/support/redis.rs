@@ -174,13 +174,7 @@ pub struct RedisCluster {
 
 impl RedisCluster {
     pub fn start() -> Self {
-        let node = |_| {
-            let bus = free_port().to_string();
-            let options =
-                ["--cluster-enabled", "yes", "--cluster-port", &bus, "--cluster-node-timeout", "2000"];
-            (RedisServer::on_port(&options), bus)
-        };
-        let nodes: Vec<(RedisServer, String)> = (0..3).map(node).collect();
+        let nodes: Vec<(RedisServer, String)> = (0..3).map(|_| Self::node()).collect();
         for (index, (node, _)) in nodes.iter().enumerate() {
             let (first, last) = [(0, 5460), (5461, 10922), (10923, 16383)][index];
             let _: () = node.ask(&format!("CLUSTER SET-CONFIG-EPOCH {}", index + 1));
@@ -196,6 +190,32 @@ impl RedisCluster {
             });
         }
         Self { nodes: nodes.into_iter().map(|(node, _)| node).collect() }
+    }
+
+    /// A server that belongs to no cluster yet, and the port on which such servers find each other.
+    fn node() -> (RedisServer, String) {
+        let bus = free_port().to_string();
+        let options = ["--cluster-enabled", "yes", "--cluster-port", &bus, "--cluster-node-timeout", "2000"];
+        (RedisServer::on_port(&options), bus)
+    }
+
+    /// A replica of the first node, which takes over whenever that one dies, however long it heard nothing.
+    pub fn add_replica(&self) -> RedisServer {
+        let (replica, bus) = Self::node();
+        let _: () = replica.ask("CONFIG SET cluster-replica-validity-factor 0");
+        let (first, port) = (&self.nodes[0], replica.port);
+        let _: () = first.ask(&format!("CLUSTER MEET 127.0.0.1 {port} {bus}"));
+        let id: String = first.ask("CLUSTER MYID");
+        wait_until("the cluster knows the replica", || {
+            let knows =
+                |node: &RedisServer| node.ask::<String>("CLUSTER INFO").contains("cluster_known_nodes:4");
+            knows(&replica) && self.nodes.iter().all(knows)
+        });
+        let _: () = replica.ask(&format!("CLUSTER REPLICATE {id}"));
+        wait_until("the replica follows", || {
+            replica.ask::<String>("INFO replication").contains("master_link_status:up")
+        });
+        replica
     }
 }
 

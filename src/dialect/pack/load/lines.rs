@@ -3,13 +3,14 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-use super::{Context, values};
+use super::{Context, texts, values};
 use crate::config::reader::{Node, Place as FilePlace, Reader, Table};
 use crate::config::suggestion;
 use crate::dialect::pack::codec::{Codec, NAMES, Names, of_kind, parse};
 use crate::dialect::pack::field::{Field, Kind};
 use crate::dialect::pack::literal::Literal;
 use crate::dialect::pack::members::{Direction, Line, Piece, ValueLine, What};
+use crate::json::name_bit;
 
 /// Named groups of members; each is read once, when it is first used.
 #[derive(Default)]
@@ -92,17 +93,7 @@ pub(super) fn line<'a>(
     at: &FilePlace,
     context: &Context<'a>,
 ) -> Option<Line> {
-    let bare = |what| Line {
-        name: name.clone(),
-        aliases: Vec::new(),
-        place: place.clone(),
-        what,
-        direction: Direction::Both,
-        required: false,
-        absent: None,
-        list: false,
-        offset: at.offset(),
-    };
+    let bare = |what| Line { place: place.clone(), what, ..Line::bare(&name, at.offset()) };
     if node.value().as_str().is_some() {
         let field = values::field(node)?;
         return Some(bare(What::Value(Box::new(value_line(field, context)))));
@@ -118,6 +109,7 @@ pub(super) fn line<'a>(
         line.required = table.read("required", Node::boolean).unwrap_or(false);
         line.list = table.read("list", Node::boolean).unwrap_or(false);
         let aliases = table.read("aliases", |node| node.list(Node::text)).unwrap_or_default();
+        line.bits = aliases.iter().fold(line.bits, |bits, alias| bits | name_bit(alias));
         line.aliases = aliases.into_iter().map(Into::into).collect();
         line.absent = table.read("absent", |node| written_literal(node, quoted, context));
         let directions = &[("read", Direction::Read), ("write", Direction::Write)];
@@ -295,7 +287,7 @@ fn read_names<'a>(
 /// `{guard.nonce}-{guard.time}`
 fn pieces(node: Node<'_>) -> Option<Vec<Piece>> {
     let names: Vec<&str> = Field::ALL.iter().map(|field| field.name()).collect();
-    let template = values::template(node, node.text()?, &names)?;
+    let template = texts::template(node, node.text()?, &names)?;
     let hole = |hole: &str| match Field::from_name(hole) {
         Some(field) => Piece::Field(field),
         None => Piece::Text("".into()),

@@ -2,19 +2,16 @@
 
 use http::Method;
 
-use super::answers::{Enveloped, Read as ReadAnswers};
+use super::answers::Read as ReadAnswers;
+use super::cases::{Common, with_constants};
 use super::routes::{self, Read as ReadRoutes};
-use super::{Context, lines, values};
+use super::{Context, lines, replies, texts, values};
 use crate::account::Operation;
-use crate::config::reader::{Node, Place as FilePlace, Table};
-use crate::dialect::pack::codec::Codec;
+use crate::config::reader::{Node, Table};
 use crate::dialect::pack::field::Field;
-use crate::dialect::pack::literal::Literal;
-use crate::dialect::pack::members::{Direction, Line, What};
+use crate::dialect::pack::members::Line;
 use crate::dialect::pack::message::Place;
-use crate::dialect::pack::plan::{
-    Case, CasePlaces, CaseRoute, Condition, OperationPlan, Proof, Subject, Test,
-};
+use crate::dialect::pack::plan::{Case, CasePlaces, CaseRoute, OperationPlan, Proof};
 use crate::dialect::pack::routes::Routes;
 
 /// What all operations are read with.
@@ -91,9 +88,9 @@ fn read_operation<'a>(
             "add `route = \"POST /path\"`",
         );
     }
-    let reply = read_reply(table, around);
+    let reply = replies::read(table, context, around.answers);
     let message =
-        table.read("message", |node| values::texts(node, &context.languages, &[])).unwrap_or_default();
+        table.read("message", |node| texts::texts(node, &context.languages, &[])).unwrap_or_default();
     let usual_status = around.answers.map_or(200, |answers| answers.status);
     let status = table.read("status", values::status).unwrap_or(usual_status);
     let in_query = usual.as_ref().is_some_and(|usual| usual.first() == Some(&Place::Query));
@@ -103,7 +100,8 @@ fn read_operation<'a>(
         operation,
         usual,
         cases,
-        keeps: reply.iter().any(belongs_to_account),
+        keeps: reply.iter().any(replies::belongs_to_account),
+        required: replies::required(&reply),
         reply,
         status,
         message,
@@ -120,41 +118,6 @@ fn read_proof(table: &mut Table<'_>) -> Option<Proof> {
         ("none", Proof::None),
     ];
     table.read("proof", |node| node.choice(proofs))
-}
-
-/// What an operation says for all of its cases.
-struct Common {
-    proof: Proof,
-    lines: Vec<Line>,
-    one_of: Vec<Vec<Field>>,
-    any_of: Vec<Vec<Field>>,
-    exclusive: bool,
-    when: Vec<Condition>,
-    sets: Vec<(Field, Box<str>)>,
-    routes: Vec<CaseRoute>,
-    at: CasePlaces,
-}
-
-impl Common {
-    fn case(&self, when: Vec<Condition>, sets: Vec<(Field, Box<str>)>, own: Vec<Line>) -> Case {
-        // A case's own line stands in the place of the common one with its name.
-        let replaced = |line: &&Line| !own.iter().any(|of| of.name == line.name && of.place == line.place);
-        let mut lines: Vec<Line> = own.clone();
-        lines.extend(self.lines.iter().filter(replaced).cloned());
-        let when: Vec<Condition> = self.when.iter().cloned().chain(when).collect();
-        Case {
-            routes: self.routes.clone(),
-            proof: self.proof,
-            when,
-            sets,
-            needs: Vec::new(),
-            lines,
-            one_of: self.one_of.clone(),
-            any_of: self.any_of.clone(),
-            exclusive: self.exclusive,
-            at: self.at,
-        }
-    }
 }
 
 fn read_case<'a>(
@@ -252,140 +215,4 @@ fn field_lists(table: &mut Table<'_>, key: &'static str) -> Vec<Vec<Field>> {
             }
         })
         .unwrap_or_default()
-}
-
-/// The members of a good answer, in their envelope.
-fn read_reply<'a>(table: &mut Table<'a>, around: &Around<'_, 'a>) -> Vec<Line> {
-    let place = table.place("reply");
-    let envelope = around.answers.and_then(|answers| answers.envelope.as_ref());
-    let reply = table.read("reply", |node| Some((node, node.value().as_table().is_some())));
-    match (envelope, reply) {
-        (None, None) => Vec::new(),
-        (None, Some((node, true))) => {
-            node.table("reply", |table| lines::read(table, around.context)).unwrap_or_default()
-        }
-        (None, Some((node, false))) => lines::of_groups(node, around.context).unwrap_or_default(),
-        (Some(envelope), reply) => {
-            let inside = |name: &str, absent: &Option<Literal>| {
-                let inner =
-                    reply.and_then(|(node, is_line)| inner_line(node, is_line, name, &place, around.context));
-                enveloped(inner, name, absent)
-            };
-            let line = |line: &Enveloped| match line {
-                Enveloped::Line(line) => Some((**line).clone()),
-                Enveloped::Reply { name, absent } => inside(name, absent),
-            };
-            envelope.iter().filter_map(line).collect()
-        }
-    }
-}
-
-fn inner_line<'a>(
-    node: Node<'a>,
-    is_line: bool,
-    name: &str,
-    place: &FilePlace,
-    context: &Context<'a>,
-) -> Option<Line> {
-    if is_line {
-        return lines::line(node, name.into(), Place::Body, place, context);
-    }
-    let lines = lines::of_groups(node, context)?;
-    Some(Line { what: What::Object(lines), ..bare(name, place.offset()) })
-}
-
-fn enveloped(inner: Option<Line>, name: &str, absent: &Option<Literal>) -> Option<Line> {
-    match (inner, absent) {
-        (Some(mut line), absent) => {
-            line.absent = line.absent.or_else(|| absent.clone());
-            Some(line)
-        }
-        (None, Some(literal)) => {
-            Some(Line { what: What::Constant { literal: literal.clone(), checked: false }, ..bare(name, 0) })
-        }
-        (None, None) => None,
-    }
-}
-
-fn bare(name: &str, offset: usize) -> Line {
-    Line {
-        name: name.into(),
-        aliases: Vec::new(),
-        place: Place::Body,
-        what: What::Dropped,
-        direction: Direction::Both,
-        required: false,
-        absent: None,
-        list: false,
-        offset,
-    }
-}
-
-fn belongs_to_account(line: &Line) -> bool {
-    match &line.what {
-        What::Value(value) => {
-            line.reads() && value.fields.iter().any(|field| field.name().starts_with("account."))
-        }
-        What::Object(lines) => lines.iter().any(belongs_to_account),
-        _ => false,
-    }
-}
-
-/// What tells a case apart when read must be written too; and what it can't be written without.
-fn with_constants(mut case: Case) -> Case {
-    for condition in &case.when {
-        let (Subject::Member { place, path }, Test::Is(literals)) = (&condition.subject, &condition.test)
-        else {
-            continue;
-        };
-        if let Some(literal) = literals.first() {
-            insert(&mut case.lines, place, path, literal, condition.offset);
-        }
-    }
-    let mut needs: Vec<Vec<Field>> = case.one_of.iter().chain(&case.any_of).cloned().collect();
-    case.lines.iter().for_each(|line| collect_needs(line, &mut needs));
-    case.needs = needs;
-    case
-}
-
-fn insert(lines: &mut Vec<Line>, place: &Place, path: &[Box<str>], literal: &Literal, offset: usize) {
-    let Some((name, rest)) = path.split_first() else { return };
-    let known =
-        lines.iter_mut().find(|line| line.name == *name && (line.place == *place || !rest.is_empty()));
-    match (known, rest.is_empty()) {
-        (Some(_), true) => {}
-        (Some(Line { what: What::Object(inner), .. }), false) => insert(inner, place, rest, literal, offset),
-        (Some(_), false) => {}
-        (None, true) => {
-            let what = What::Constant { literal: literal.clone(), checked: false };
-            lines.push(Line { what, place: place.clone(), ..bare(name, offset) });
-        }
-        (None, false) => {
-            let mut inner = Vec::new();
-            insert(&mut inner, place, rest, literal, offset);
-            lines.push(Line { what: What::Object(inner), place: place.clone(), ..bare(name, offset) });
-        }
-    }
-}
-
-fn collect_needs(line: &Line, needs: &mut Vec<Vec<Field>>) {
-    match &line.what {
-        What::Value(value) if line.required && line.writes() && line.absent.is_none() => {
-            if let Codec::Identity(identities, _) = &value.codec {
-                let kinds = [
-                    (identities.username, Field::Username),
-                    // Of what kind it is, and whether there is a form for it, writing finds out.
-                    (identities.username, Field::Identifier),
-                    (identities.phone || identities.digits_are_phones, Field::Phone),
-                    (identities.email, Field::Email),
-                ];
-                needs.push(kinds.into_iter().filter(|(takes, _)| *takes).map(|(_, field)| field).collect());
-            } else if !value.fields.iter().any(|field| field.is_of_gateway()) {
-                needs.push(value.fields.clone());
-            }
-        }
-        // What an object can't do without is only needed where the object is.
-        What::Object(lines) if line.required => lines.iter().for_each(|line| collect_needs(line, needs)),
-        _ => {}
-    }
 }

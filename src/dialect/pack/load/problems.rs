@@ -1,6 +1,6 @@
 //! `[problems]`: one table of rows for both ways, and what people call the fields.
 
-use super::{Context, values};
+use super::{Context, texts, values};
 use crate::account::Operation;
 use crate::config::reader::{Node, Table};
 use crate::config::suggestion;
@@ -16,7 +16,7 @@ pub(super) fn read<'a>(table: &mut Table<'a>, context: &Context<'a>) -> Problems
             entries
                 .into_iter()
                 .filter_map(|(name, place, node)| {
-                    Some((name.into(), values::texts(node, &context.languages, &[])?, place.offset()))
+                    Some((name.into(), texts::texts(node, &context.languages, &[])?, place.offset()))
                 })
                 .collect()
         })
@@ -45,11 +45,11 @@ fn read_row<'a>(table: &mut Table<'a>, context: &Context<'a>) -> Row {
             node.choice(&[("missing", Reason::Missing), ("form", Reason::Form), ("differs", Reason::Differs)])
         }),
         code: table.read("code", |node| {
-            code(node, if only == Some(true) { values::READ_HOLES } else { values::WRITTEN_HOLES })
+            code(node, if only == Some(true) { texts::READ_HOLES } else { texts::WRITTEN_HOLES })
         }),
         status: table.read("status", values::status),
         text: table
-            .read("text", |node| values::texts(node, &context.languages, values::WRITTEN_HOLES))
+            .read("text", |node| texts::texts(node, &context.languages, texts::WRITTEN_HOLES))
             .unwrap_or_default(),
         matches: table.read("matches", patterns),
         reads: only != Some(false),
@@ -63,15 +63,15 @@ fn read_row<'a>(table: &mut Table<'a>, context: &Context<'a>) -> Row {
 /// A number, or a text that may have holes.
 fn code(node: Node<'_>, holes: &[&str]) -> Option<(Template, bool)> {
     if let Some(text) = node.value().as_str() {
-        return Some((values::template(node, text, holes)?, true));
+        return Some((texts::template(node, text, holes)?, true));
     }
     let number = values::integer(node)?;
-    Some((values::template(node, &number.to_string(), &[])?, false))
+    Some((texts::template(node, &number.to_string(), &[])?, false))
 }
 
 /// What the text holds: one of these somewhere in it; an empty list is no text at all.
 fn patterns(node: Node<'_>) -> Option<Vec<Template>> {
-    values::one_or_more(node, |item| values::template(item, item.text()?, values::READ_HOLES))
+    values::one_or_more(node, |item| texts::template(item, item.text()?, texts::READ_HOLES))
 }
 
 /// `login`, `send_code/register`, `register/sms`.

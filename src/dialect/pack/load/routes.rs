@@ -73,24 +73,13 @@ pub(super) fn parse(node: Node<'_>, text: &str, methods: &[Method]) -> Option<Ro
                 .fail(format!("the path of {text:?} does not begin with a slash"), "write `POST /path`");
         };
         let segments = path.split('/').map(segment).collect();
-        return Some(Route {
-            methods: vec![method],
-            address: Address::Path(segments),
-            text: text.into(),
-            operations: Vec::new(),
-            offset: node.place().offset(),
-        });
+        let address = Address::Path(segments);
+        return Some(Route::new(vec![method], address, text, node.place().offset()));
     }
     if methods.is_empty() || text.starts_with('/') {
         return node.fail(format!("{text:?} is no route"), "write method and path, `POST /api/user/login`");
     }
-    Some(Route {
-        methods: methods.to_vec(),
-        address: Address::Key(text.into()),
-        text: text.into(),
-        operations: Vec::new(),
-        offset: node.place().offset(),
-    })
+    Some(Route::new(methods.to_vec(), Address::Key(text.into()), text, node.place().offset()))
 }
 
 fn segment(text: &str) -> Segment {

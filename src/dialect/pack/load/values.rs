@@ -7,13 +7,11 @@ use super::settings::Chosen;
 use crate::account::{Operation, ProblemCode};
 use crate::config::reader::{Node, Place as FilePlace, Reader, Table};
 use crate::config::suggestion;
-use crate::dialect::Language;
 use crate::dialect::pack::Meaning;
 use crate::dialect::pack::field::{Field, Kind};
 use crate::dialect::pack::literal::Literal;
 use crate::dialect::pack::message::{BodyForm, Place};
 use crate::dialect::pack::plan::TokenPlace;
-use crate::dialect::pack::template::{Template, Texts};
 
 /// A value of the wire. `null` is written as `"null"`, since TOML has none.
 pub(super) fn literal(node: Node<'_>) -> Option<Literal> {
@@ -61,70 +59,6 @@ pub(super) fn choices(node: Node<'_>) -> Option<Vec<(String, Literal)>> {
         let entries = table.entries();
         entries.into_iter().filter_map(|(name, _, node)| Some((name.to_owned(), literal(node)?))).collect()
     })
-}
-
-pub(super) fn language(node: Node<'_>) -> Option<Language> {
-    let tag = node.text()?;
-    Language::of_tag(tag).or_else(|| {
-        node.fail(format!("no texts exist in the language {tag:?}"), "known: \"en\" and \"zh-CN\"")
-    })
-}
-
-/// A text for people: one for all languages, or one a language; `holes` are what can stand in it.
-pub(super) fn texts(node: Node<'_>, languages: &[Language], holes: &[&str]) -> Option<Texts> {
-    if let Some(text) = node.value().as_str() {
-        let template = template(node, text, holes)?;
-        return Some(Texts(vec![(languages.first().copied().unwrap_or_default(), template)]));
-    }
-    node.table("texts", |table| {
-        let mut texts = Vec::new();
-        // Without `languages` everything would be wrong; that is told already.
-        if languages.is_empty() {
-            table.entries();
-            return Texts(texts);
-        }
-        for (tag, place, node) in table.entries() {
-            let Some(language) = languages.iter().copied().find(|language| language.tag() == tag) else {
-                let hint = "name it in `languages` of [dialect], or take the text out";
-                table.reader.error(&place, format!("this dialect has no language {tag:?}"), hint);
-                continue;
-            };
-            if let Some(template) = node.text().and_then(|text| template(node, text, holes)) {
-                texts.push((language, template));
-            }
-        }
-        for language in languages {
-            if !table.has(language.tag()) {
-                let message = format!("there is no text in the language {:?}", language.tag());
-                let hint = format!(
-                    "add `{} = \"…\"`, or write one text without a table for all languages",
-                    language.tag()
-                );
-                table.reader.error(table.own_place(), message, hint);
-            }
-        }
-        Texts(texts)
-    })
-}
-
-/// A text with holes of these names.
-pub(super) fn template(node: Node<'_>, text: &str, holes: &[&str]) -> Option<Template> {
-    match Template::parse(text) {
-        Ok(template) => {
-            let unknown = template.holes().find(|hole| !holes.contains(hole)).map(str::to_owned);
-            match unknown {
-                None => Some(template),
-                Some(_) if holes.is_empty() => node.fail(
-                    "this text can't have holes",
-                    "write it out, with `{{` and `}}` where braces are meant",
-                ),
-                Some(hole) => {
-                    node.fail(format!("nothing fills the hole {{{hole}}}"), suggestion(&hole, holes))
-                }
-            }
-        }
-        Err(reason) => node.fail("a text with a hole that does not end or begin", reason),
-    }
 }
 
 /// A time zone without summer time, such as `+08:00`, in minutes.
@@ -246,14 +180,16 @@ pub(super) fn problem(node: Node<'_>) -> Option<ProblemCode> {
 }
 
 pub(super) fn field(node: Node<'_>) -> Option<Field> {
-    field_named(node, node.text()?)
+    field_named(node.reader, &node.place(), node.text()?)
 }
 
-fn field_named(node: Node<'_>, name: &str) -> Option<Field> {
-    Field::from_name(name).or_else(|| {
+fn field_named(reader: &Reader<'_>, at: &FilePlace, name: &str) -> Option<Field> {
+    let known = Field::from_name(name);
+    if known.is_none() {
         let names: Vec<&str> = Field::ALL.iter().map(|field| field.name()).collect();
-        node.fail(format!("the model has no field `{name}`"), suggestion(name, &names))
-    })
+        reader.error(at, format!("the model has no field `{name}`"), suggestion(name, &names));
+    }
+    known
 }
 
 /// One item or a list of them.
@@ -264,51 +200,12 @@ pub(super) fn one_or_more<'a, T>(
     if node.value().as_array().is_some() { node.list(parse) } else { Some(vec![parse(node)?]) }
 }
 
-/// The holes of what a row writes.
-pub(super) const WRITTEN_HOLES: &[&str] = &[
-    "field",
-    "FIELD",
-    "label",
-    "reason",
-    "retry_after",
-    "attempts_left",
-    "operation",
-    "problem",
-    "title",
-    "identifier",
-];
-
-/// The holes of what a row reads: what is found in them, and `number`, `code` or `any` for what is not looked at.
-pub(super) const READ_HOLES: &[&str] = &[
-    "field",
-    "FIELD",
-    "label",
-    "reason",
-    "retry_after",
-    "attempts_left",
-    "operation",
-    "problem",
-    "title",
-    "identifier",
-    "number",
-    "any",
-    "code",
-];
-
 /// `{ purpose = "register" }`: fields and the names that they get.
 pub(super) fn sets(node: Node<'_>) -> Option<Vec<(Field, Box<str>)>> {
     node.table("sets", |table| {
         let mut sets = Vec::new();
         for (name, place, node) in table.entries() {
-            let Some(field) = Field::from_name(name) else {
-                let names: Vec<&str> = Field::ALL.iter().map(|field| field.name()).collect();
-                table.reader.error(
-                    &place,
-                    format!("the model has no field `{name}`"),
-                    suggestion(name, &names),
-                );
-                continue;
-            };
+            let Some(field) = field_named(table.reader, &place, name) else { continue };
             let Some(value) = literal(node) else { continue };
             if let Kind::Name(names) = field.kind()
                 && !names.contains(&value.text.as_ref())

@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use super::{Line, ValueLine, What};
+use super::{Line, ValueLine, What, join};
 use crate::account::{Country, Extensions, Phone, Problem};
 use crate::dialect::pack::codec::Reading;
 use crate::dialect::pack::field::Given;
 use crate::dialect::pack::message::{Message, Place};
 use crate::dialect::pack::target::Target;
-use crate::json::{Member, Object, Value};
+use crate::json::{Member, Object, Value, name_bit};
 
 /// How a pack's messages are read.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +33,7 @@ pub(in crate::dialect::pack) fn read<T: Target>(
     rules: ReadRules<'_>,
     target: &mut T,
 ) -> Result<(), Problem> {
-    let level = Level { object: &message.body, message: Some(message), path: "" };
+    let level = Level { object: &message.body, message: Some(message), within: None };
     read_level(lines, &level, rules, target)
 }
 
@@ -41,16 +41,55 @@ pub(in crate::dialect::pack) fn read<T: Target>(
 struct Level<'m, 'a> {
     object: &'m Object<'a>,
     message: Option<&'m Message<'a>>,
-    path: &'m str,
+    /// The object around it, and what it is called there.
+    within: Option<(&'m Level<'m, 'a>, &'m str)>,
 }
 
-impl<'m, 'a> Level<'m, 'a> {
-    fn find(&self, line: &Line, usual: &[Place]) -> Option<Cow<'m, Value<'a>>> {
-        let named = |name: &str| match self.message {
-            Some(message) if !is_of_body(&line.place, usual) => message.top(&line.place, name, usual),
-            _ => self.object.value(name).map(Cow::Borrowed),
+impl Level<'_, '_> {
+    /// Where it stands, with dots.
+    fn path(&self) -> String {
+        self.within.map(|(around, name)| join(&around.path(), name)).unwrap_or_default()
+    }
+}
+
+/// Finds the members of one object, and notes which have been found.
+struct Finder<'m, 'a> {
+    members: &'m [Member<'a>],
+    /// The bits of all names.
+    bits: u64,
+    /// One bit for each of the first members.
+    found: u64,
+    /// Where the next one is expected: most messages have their members in the order of the pack.
+    next: usize,
+}
+
+impl<'m, 'a> Finder<'m, 'a> {
+    fn new(members: &'m [Member<'a>]) -> Self {
+        let bits = members.iter().fold(0, |bits, member| bits | name_bit(&member.name));
+        Self { members, bits, found: 0, next: 0 }
+    }
+
+    fn find(&mut self, line: &Line) -> Option<&'m Value<'a>> {
+        if self.bits & line.bits == 0 {
+            return None;
+        }
+        let found = self.named(&line.name);
+        found.or_else(|| line.aliases.iter().find_map(|alias| self.named(alias)))
+    }
+
+    fn named(&mut self, name: &str) -> Option<&'m Value<'a>> {
+        let is = |member: &&Member<'_>| member.name == name;
+        let (index, member) = match self.members.get(self.next).filter(is) {
+            Some(member) => (self.next, member),
+            None => self.members.iter().enumerate().find(|(_, member)| is(member))?,
         };
-        named(&line.name).or_else(|| line.aliases.iter().find_map(|alias| named(alias)))
+        self.found |= u32::try_from(index).ok().and_then(|index| 1_u64.checked_shl(index)).unwrap_or(0);
+        self.next = index + 1;
+        Some(&member.value)
+    }
+
+    fn has_found(&self, index: usize) -> bool {
+        index < 64 && self.found >> index & 1 == 1
     }
 }
 
@@ -60,22 +99,39 @@ fn read_level<T: Target>(
     rules: ReadRules<'_>,
     target: &mut T,
 ) -> Result<(), Problem> {
+    let mut finder = Finder::new(level.object.members());
     for line in lines.iter().filter(|line| line.reads()) {
-        let Some(found) = level.find(line, rules.usual) else {
-            if line.required {
-                read_line(line, None, level, rules, target)?;
+        match level.message {
+            Some(message) if !is_of_body(&line.place, rules.usual) => {
+                let top = |name: &str| message.top(&line.place, name, rules.usual);
+                let found = top(&line.name).or_else(|| line.aliases.iter().find_map(|alias| top(alias)));
+                read_found(line, found.as_deref(), level, rules, target)?;
             }
-            continue;
-        };
-        let found = Some(if line.list { first_item(line, found) } else { found });
-        let found = found.filter(|value| {
-            let empty = matches!(value.as_ref(), Value::String(text) if text.is_empty());
-            !(value.is_null() || rules.empty_is_absent && empty)
-        });
-        read_line(line, found.as_deref(), level, rules, target)?;
+            _ => read_found(line, finder.find(line), level, rules, target)?,
+        }
     }
-    keep_unknown(lines, level, rules, target);
+    keep_unknown(lines, level, &finder, rules, target);
     Ok(())
+}
+
+/// Reads what was found for a line; what means that there is nothing counts as that.
+fn read_found<T: Target>(
+    line: &Line,
+    found: Option<&Value<'_>>,
+    level: &Level<'_, '_>,
+    rules: ReadRules<'_>,
+    target: &mut T,
+) -> Result<(), Problem> {
+    let Some(value) = found else {
+        return if line.required { read_line(line, None, level, rules, target) } else { Ok(()) };
+    };
+    let value = if line.list { first_item(line, value) } else { value };
+    let absent = match value {
+        Value::Null => true,
+        Value::String(text) => rules.empty_is_absent && text.is_empty(),
+        _ => false,
+    };
+    read_line(line, Some(value).filter(|_| !absent), level, rules, target)
 }
 
 /// Whether members of that place stand in the body and nowhere else, as most do.
@@ -85,12 +141,11 @@ fn is_of_body(place: &Place, usual: &[Place]) -> bool {
 
 /// The first item of a list; a value that is no list stands for itself. PHP writes a list with a gap
 /// as an object.
-fn first_item<'m, 'a>(line: &Line, value: Cow<'m, Value<'a>>) -> Cow<'m, Value<'a>> {
-    let first = |item: Option<&'m Value<'a>>| item.map_or(Cow::Owned(Value::Null), Cow::Borrowed);
+fn first_item<'v, 'a>(line: &Line, value: &'v Value<'a>) -> &'v Value<'a> {
     match value {
-        Cow::Borrowed(Value::Array(items)) => first(items.first()),
-        Cow::Borrowed(Value::Object(items)) if !matches!(line.what, What::Object(_)) => {
-            first(items.iter().map(|item| &item.value).next())
+        Value::Array(items) => items.first().unwrap_or(&Value::Null),
+        Value::Object(items) if !matches!(line.what, What::Object(_)) => {
+            items.members().first().map_or(&Value::Null, |item| &item.value)
         }
         other => other,
     }
@@ -107,8 +162,8 @@ fn read_line<T: Target>(
     let Some(value) = found else {
         // What a caller left out is what the object must hold.
         if let (true, true, What::Object(lines)) = (T::STRICT, line.required, &line.what) {
-            let path = join(level.path, &line.name);
-            let inner = Level { object: &Object::default(), message: None, path: &path };
+            let inner =
+                Level { object: &Object::default(), message: None, within: Some((level, &line.name)) };
             read_level(lines, &inner, rules, target)?;
         }
         return if line.required { Err(missing()) } else { Ok(()) };
@@ -123,8 +178,7 @@ fn read_line<T: Target>(
         }
         What::Object(lines) => match value {
             Value::Object(object) => {
-                let path = join(level.path, &line.name);
-                let inner = Level { object, message: None, path: &path };
+                let inner = Level { object, message: None, within: Some((level, &line.name)) };
                 read_level(lines, &inner, rules, target)
             }
             // Strings and lists stand where a server has nothing to say: ShopXO's "" and [].
@@ -135,7 +189,7 @@ fn read_line<T: Target>(
         What::Extension { .. } => {
             let raw = raw_of(line, value, level);
             if let Some(extensions) = target.extensions() {
-                keep(extensions, rules.dialect, join(level.path, &line.name), value, raw);
+                keep(extensions, rules.dialect, join(&level.path(), &line.name), value, raw);
             }
             Ok(())
         }
@@ -210,19 +264,31 @@ fn read_all_extensions<T: Target>(value: &Value<'_>, target: &mut T) -> Result<(
     Ok(())
 }
 
-fn keep_unknown<T: Target>(lines: &[Line], level: &Level<'_, '_>, rules: ReadRules<'_>, target: &mut T) {
-    if rules.keep_within.is_some_and(|within| within != level.path) {
+fn keep_unknown<T: Target>(
+    lines: &[Line],
+    level: &Level<'_, '_>,
+    finder: &Finder<'_, '_>,
+    rules: ReadRules<'_>,
+    target: &mut T,
+) {
+    let members = level.object.members().iter().enumerate();
+    // A name with a dot would be taken for a place within an object, `user.apikey` say.
+    let unknown = |(index, member): &(usize, &Member<'_>)| {
+        !finder.has_found(*index)
+            && !lines.iter().any(|line| line.is_named(&member.name) && !is_kept(line))
+            && !member.name.contains('.')
+    };
+    let mut unknown = members.filter(unknown).map(|(_, member)| member).peekable();
+    if unknown.peek().is_none() {
         return;
     }
-    // A name with a dot would be taken for a place within an object, `user.apikey` say.
-    let unknown = |member: &&Member<'_>| {
-        !lines.iter().any(|line| line.is_named(&member.name) && !is_kept(line)) && !member.name.contains('.')
-    };
-    for member in level.object.iter().filter(unknown) {
-        let path = join(level.path, &member.name);
-        let raw = member.raw;
+    let path = level.path();
+    if rules.keep_within.is_some_and(|within| within != path) {
+        return;
+    }
+    for member in unknown {
         if let Some(extensions) = target.extensions() {
-            keep(extensions, rules.dialect, path, &member.value, raw);
+            keep(extensions, rules.dialect, join(&path, &member.name), &member.value, member.raw);
         }
     }
 }
@@ -235,10 +301,6 @@ fn is_kept(line: &Line) -> bool {
 fn raw_of<'m>(line: &Line, value: &Value<'_>, level: &Level<'m, '_>) -> &'m str {
     let member = level.object.iter().find(|member| line.is_named(&member.name));
     member.filter(|member| member.value == *value).map_or("", |member| member.raw)
-}
-
-fn join(path: &str, name: &str) -> String {
-    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
 /// Keeps a member that the model does not name, exactly as it was read unless a secret stands within.

@@ -1,16 +1,14 @@
 //! From the model into a message, line by line. Writing, never pasting: no value breaks out of its place.
 
-use http::header::{HeaderName, HeaderValue};
+use http::header::HeaderValue;
 
-use super::{Line, Piece, ValueLine, What};
-use crate::account::{Country, Problem, ProblemCode};
+use super::{BodyWriter, Line, Outgoing, Piece, ValueLine, What, join};
+use crate::account::{Country, Extensions, Problem, ProblemCode};
 use crate::dialect::pack::codec::{CantWrite, Codec, Writing};
 use crate::dialect::pack::field::{Datum, Field};
 use crate::dialect::pack::literal::{Literal, Written};
 use crate::dialect::pack::message::Place;
 use crate::dialect::pack::source::Source;
-use crate::json::ObjectWriter;
-use crate::query::QueryWriter;
 
 /// How a pack's messages are written.
 #[derive(Debug, Clone, Copy)]
@@ -26,76 +24,6 @@ pub(in crate::dialect::pack) struct WriteRules<'a> {
     pub keep_within: Option<&'a str>,
 }
 
-/// What stands beside the body.
-#[derive(Debug, Default)]
-pub(in crate::dialect::pack) struct Outgoing {
-    pub query: QueryWriter,
-    pub headers: Vec<(HeaderName, HeaderValue)>,
-    pub path: Vec<(Box<str>, String)>,
-    pub basic_user: Option<String>,
-    pub basic_password: Option<String>,
-}
-
-/// A form under way, and the path of the object that is being written.
-#[derive(Debug, Default)]
-pub(in crate::dialect::pack) struct FormWriter {
-    pub pairs: QueryWriter,
-    path: Vec<String>,
-}
-
-/// A body under way.
-#[derive(Debug)]
-pub(in crate::dialect::pack) enum BodyWriter<'o> {
-    Json(&'o mut ObjectWriter),
-    Form(&'o mut FormWriter),
-}
-
-impl BodyWriter<'_> {
-    fn value(&mut self, name: &str, written: &Written<'_>, list: bool) {
-        match (self, written) {
-            (Self::Json(object), Written::Text(text)) if list => _ = object.string_in_list(name, text),
-            (Self::Json(object), Written::Text(text)) => _ = object.string(name, text),
-            (Self::Json(object), Written::Raw(raw)) if list => _ = object.raw(name, &format!("[{raw}]")),
-            (Self::Json(object), Written::Raw(raw)) => _ = object.raw(name, raw),
-            (Self::Form(form), written) => {
-                let mut full = String::new();
-                for (depth, name) in form.path.iter().map(String::as_str).chain([name]).enumerate() {
-                    match depth {
-                        0 => full.push_str(name),
-                        _ => full.extend(["[", name, "]"]),
-                    }
-                }
-                form.pairs.pair(&full, written.plain());
-            }
-        }
-    }
-
-    fn object<R>(
-        &mut self,
-        name: &str,
-        list: bool,
-        write: impl FnOnce(&mut BodyWriter<'_>) -> R,
-    ) -> Option<R> {
-        let mut result = None;
-        match self {
-            Self::Json(object) => {
-                let inner = |object: &mut ObjectWriter| result = Some(write(&mut BodyWriter::Json(object)));
-                if list {
-                    object.object_in_list(name, inner)
-                } else {
-                    object.object(name, inner)
-                };
-            }
-            Self::Form(form) => {
-                form.path.push(name.to_owned());
-                result = Some(write(&mut BodyWriter::Form(form)));
-                form.path.pop();
-            }
-        }
-        result
-    }
-}
-
 /// Writes the lines of a message, and this dialect's extensions at their places.
 pub(in crate::dialect::pack) fn write<'w, S: Source>(
     lines: &'w [Line],
@@ -104,13 +32,22 @@ pub(in crate::dialect::pack) fn write<'w, S: Source>(
     body: &mut BodyWriter<'_>,
     outgoing: &'w mut Outgoing,
 ) -> Result<(), Problem> {
-    let mut writer = Writer { source, rules, outgoing, outermost: true };
+    let writing = Writing {
+        country: rules.country,
+        password_form: source.password_form(),
+        zone_minutes: rules.zone_minutes,
+    };
+    let extensions = source.extensions().filter(|extensions| !extensions.is_empty());
+    let mut writer = Writer { source, rules, writing, extensions, outgoing, outermost: true };
     writer.level(lines, "", body)
 }
 
 struct Writer<'w, S> {
     source: &'w S,
     rules: WriteRules<'w>,
+    writing: Writing,
+    /// What the model does not name, where there is any of it: most messages have none, and need no paths.
+    extensions: Option<&'w Extensions>,
     outgoing: &'w mut Outgoing,
     outermost: bool,
 }
@@ -120,7 +57,9 @@ impl<'w, S: Source> Writer<'w, S> {
         for line in lines.iter().filter(|line| line.writes()) {
             self.line(line, path, body)?;
         }
-        self.unknown(lines, path, body);
+        if let Some(extensions) = self.extensions {
+            self.unknown(extensions, lines, path, body);
+        }
         Ok(())
     }
 
@@ -154,10 +93,10 @@ impl<'w, S: Source> Writer<'w, S> {
         let place = if line.place == Place::Usual { self.rules.usual } else { &line.place };
         let text = || written.plain().to_owned();
         if !self.outermost {
-            return body.value(&line.name, written, line.list);
+            return body.value(line, written);
         }
         match place {
-            Place::Usual | Place::Body => body.value(&line.name, written, line.list),
+            Place::Usual | Place::Body => body.value(line, written),
             // Written where both ways of reading it look.
             Place::Query | Place::Form => _ = self.outgoing.query.pair(&line.name, written.plain()),
             Place::Header(name) => {
@@ -177,31 +116,34 @@ impl<'w, S: Source> Writer<'w, S> {
         {
             return Ok(Some(written));
         }
-        let writing = Writing {
-            country: self.rules.country,
-            password_form: self.source.password_form(),
-            zone_minutes: self.rules.zone_minutes,
-        };
+        if let Codec::Identity(..) = &value.codec {
+            return self.identity(value);
+        }
+        let Some(datum) = datum_of(self.source, value, self.rules.beaten) else { return Ok(None) };
+        match value.codec.write(&datum, self.writing) {
+            Ok(written) => Ok(Some(written)),
+            Err(cant) if S::STRICT => Err(problem_of(cant, field_of(&datum, value))),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Of the names that the account goes by the first that has a form here.
+    fn identity(&self, value: &'w ValueLine) -> Result<Option<Written<'w>>, Problem> {
         let mut refused = None;
-        let offer = |datum: Datum<'w>| match value.codec.write(&datum, writing) {
-            Ok(written) => Some(written),
-            Err(cant) => {
-                refused = refused.or(Some((cant, field_of(&datum, value))));
-                None
+        for datum in self.source.identities(self.rules.dialect) {
+            match value.codec.write(&datum, self.writing) {
+                Ok(written) => return Ok(Some(written)),
+                Err(cant) => refused = refused.or(Some((cant, field_of(&datum, value)))),
             }
-        };
-        let written = match &value.codec {
-            Codec::Identity(..) => self.source.identities(self.rules.dialect).into_iter().find_map(offer),
-            _ => datum_of(self.source, value, self.rules.beaten).and_then(offer),
-        };
-        match refused.filter(|_| written.is_none()) {
+        }
+        match refused {
             Some((cant, field)) if S::STRICT => Err(problem_of(cant, field)),
-            _ => Ok(written),
+            _ => Ok(None),
         }
     }
 
     fn extension(&self, path: &str, name: &str) -> Option<Written<'w>> {
-        let extensions = self.source.extensions()?;
+        let extensions = self.extensions?;
         let json = if path.is_empty() {
             extensions.get(self.rules.dialect, name)
         } else {
@@ -229,39 +171,38 @@ impl<'w, S: Source> Writer<'w, S> {
         path: &str,
         body: &mut BodyWriter<'_>,
     ) -> Result<(), Problem> {
+        let path = self.extensions.map(|_| join(path, &line.name)).unwrap_or_default();
+        // What must be there, and stands for nothing when it has no value, is written whatever there is.
+        let matters = line.absent.is_some() || !line.required;
         let lacks = line.absent.is_some() && lacks_required(lines, self.source);
-        if lacks || !has_value(lines, self.source) && !self.has_extension_within(path, &line.name) {
+        if matters && (lacks || !has_value(lines, self.source) && !self.has_extension_within(&path)) {
             if let Some(absent) = &line.absent {
-                body.value(&line.name, &absent.written(), false);
+                body.value(line, &absent.written());
                 return Ok(());
             }
             // An object of constants is always there; one of values only with a value.
-            if lines.iter().any(is_bound) && !line.required {
+            if lines.iter().any(is_bound) {
                 return Ok(());
             }
         }
-        let path = if path.is_empty() { line.name.to_string() } else { format!("{path}.{}", line.name) };
         let outermost = std::mem::replace(&mut self.outermost, false);
-        let result = body.object(&line.name, line.list, |body| self.level(lines, &path, body));
+        let result = body.object(line, |body| self.level(lines, &path, body));
         self.outermost = outermost;
         result.unwrap_or(Ok(()))
     }
 
-    fn has_extension_within(&self, path: &str, name: &str) -> bool {
-        let path = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
-        let within = |place: &str| place.strip_prefix(&path).is_some_and(|rest| rest.starts_with('.'));
-        self.source.extensions().is_some_and(|all| all.of(self.rules.dialect).any(|one| within(&one.path)))
+    fn has_extension_within(&self, path: &str) -> bool {
+        let within = |place: &str| place.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
+        self.extensions.is_some_and(|all| all.of(self.rules.dialect).any(|one| within(&one.path)))
     }
 
     fn all_extensions(&self, line: &Line, body: &mut BodyWriter<'_>) {
-        let Some(extensions) = self.source.extensions().filter(|extensions| !extensions.is_empty()) else {
-            return;
-        };
-        body.object(&line.name, false, |body| {
+        let Some(extensions) = self.extensions else { return };
+        _ = body.object(line, |body| {
             for (dialect, group) in extensions.by_dialect() {
-                body.object(dialect, false, |body| {
+                body.object_of(dialect, |body| {
                     for extension in group {
-                        body.value(&extension.path, &Written::Raw(extension.json.as_str().into()), false);
+                        body.raw(&extension.path, &extension.json);
                     }
                 });
             }
@@ -269,10 +210,7 @@ impl<'w, S: Source> Writer<'w, S> {
     }
 
     /// What came from this dialect and has no line goes back to where it was.
-    fn unknown(&self, lines: &[Line], path: &str, body: &mut BodyWriter<'_>) {
-        let Some(extensions) = self.source.extensions().filter(|extensions| !extensions.is_empty()) else {
-            return;
-        };
+    fn unknown(&self, extensions: &Extensions, lines: &[Line], path: &str, body: &mut BodyWriter<'_>) {
         if self.rules.keep_within.is_some_and(|within| within != path) {
             return;
         }
@@ -288,7 +226,7 @@ impl<'w, S: Source> Writer<'w, S> {
                 && !written.contains(&name)
             {
                 written.push(name);
-                body.value(name, &Written::Raw(extension.json.as_str().into()), false);
+                body.raw(name, &extension.json);
             }
         }
     }

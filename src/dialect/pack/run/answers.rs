@@ -78,10 +78,8 @@ fn answer(
 
 /// A required field of the reply that has no value.
 fn missing_in_reply(operation: &OperationPlan, source: &ReplySource<'_>) -> Option<Field> {
-    crate::dialect::pack::required_fields(&operation.reply)
-        .into_iter()
-        .find(|fields| fields.iter().all(|field| source.get(*field).is_none()))
-        .and_then(|fields| fields.first().copied())
+    let lacks = |fields: &&Vec<Field>| fields.iter().all(|field| source.get(*field).is_none());
+    operation.required.iter().find(lacks).and_then(|fields| fields.first().copied())
 }
 
 pub(super) fn write_problem(plan: &Plan, asked: &Asked<'_>, problem: &Problem) -> Response<Bytes> {

