@@ -53,7 +53,13 @@ impl Backends {
                 None => Serving::new(region, upstream, embedded, figures),
             }
         });
-        Ok(Self(serving.collect::<Result<_, _>>()?))
+        let serving = Self(serving.collect::<Result<_, _>>()?);
+        for gone in before.iter().flat_map(|before| &before.0) {
+            if settings.upstream_of(&gone.region).is_none() {
+                figures.region(&gone.region, 0);
+            }
+        }
+        Ok(serving)
     }
 
     /// Whether both are the same, so that what passes to them may stay as it is.

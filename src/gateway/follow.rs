@@ -171,12 +171,12 @@ impl<'a> Exchange<'a> {
         }
         let gateway = self.gateway;
         let mut names = call.names(gateway.default_country);
-        if let Some(account) = &reply.account {
+        if let (true, Some(account)) = (names.is_empty(), &reply.account) {
+            // Not its username, which may look like the phone of somebody who lives elsewhere.
             let mut told = Call::new(call.operation);
             told.phone.clone_from(&account.phone);
             told.email.clone_from(&account.email);
-            told.username.clone_from(&account.username);
-            names.extend(told.names(gateway.default_country));
+            names = told.names(gateway.default_country);
         }
         let now = gateway.clock.now();
         for name in &names {
@@ -281,6 +281,14 @@ impl Gateway {
         })
     }
 
+    /// The region of a session that is sealed in this token, for clients of a listener's dialects.
+    fn session_of(&self, arrival: &Arrival, token: &Secret, now: Moment) -> Option<&RegionBackend> {
+        let mut call = Call::new(Operation::WhoAmI);
+        call.token = Some(token.clone());
+        let mut open = self.routes.open(arrival.listener).map(|index| self.pack(index));
+        open.find_map(|dialect| self.sealed_for(dialect, &call, now))
+    }
+
     /// The region to which one of these tokens was remembered to belong.
     async fn remembered(&self, tokens: &[&Secret], now: Moment) -> Result<Option<&RegionBackend>, Problem> {
         for token in tokens {
@@ -310,7 +318,11 @@ impl Gateway {
             let mut tokens: Vec<Secret> = open.flat_map(|dialect| dialect.tokens_of_head(head)).collect();
             tokens.sort_unstable_by(|one, other| one.expose().cmp(other.expose()));
             tokens.dedup();
-            found = self.remembered(&tokens.iter().collect::<Vec<_>>(), self.clock.now()).await?;
+            let now = self.clock.now();
+            found = tokens.iter().find_map(|token| self.session_of(arrival, token, now));
+            if found.is_none() {
+                found = self.remembered(&tokens.iter().collect::<Vec<_>>(), now).await?;
+            }
         }
         record.routed = found.map(|_| RoutedBy::Session);
         let region = &found.unwrap_or(home).region;

@@ -74,6 +74,7 @@ async fn winners(tries: usize, stores: &[Arc<dyn TokenStore>], token: SingleUse)
 async fn conforms(store: Arc<dyn TokenStore>) {
     keeps_challenges_apart(&*store).await;
     forgets_challenges_in_time(&*store).await;
+    keeps_regions_of_sessions(&*store).await;
     spends_once(&store).await;
     gives_back(&*store).await;
     refuses_what_it_may_have_forgotten(&*store).await;
@@ -119,6 +120,21 @@ async fn forgets_challenges_in_time(store: &dyn TokenStore) {
     assert!(!at(after(301)).await);
     keep(store, slot, "over at once", after(0)).await;
     assert_eq!(recalled(store, slot).await, None);
+}
+
+async fn keeps_regions_of_sessions(store: &dyn TokenStore) {
+    let tokens = ["one", "other", "one "].map(Secret::from);
+    for (index, token) in tokens.iter().enumerate() {
+        assert_eq!(recalled(store, Slot::Session(token)).await, None);
+        keep(store, Slot::Session(token), &format!("region-{index}"), after(300)).await;
+    }
+    for (index, token) in tokens.iter().enumerate() {
+        assert_eq!(recalled(store, Slot::Session(token)).await, Some(format!("region-{index}")));
+    }
+    keep(store, Slot::Session(&tokens[0]), "elsewhere", after(300)).await;
+    assert_eq!(recalled(store, Slot::Session(&tokens[0])).await.as_deref(), Some("elsewhere"));
+    let later = store.recall(Slot::Session(&tokens[0]), after(301)).await.unwrap();
+    assert!(later.is_none(), "it ends with its token");
 }
 
 async fn spends_once(store: &Arc<dyn TokenStore>) {

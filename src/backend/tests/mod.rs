@@ -6,6 +6,7 @@ mod gateway;
 mod identities;
 mod passwords;
 mod promises;
+mod residents;
 mod storage;
 
 use std::sync::Arc;
@@ -71,6 +72,19 @@ fn cheap() -> Options {
 }
 
 impl House {
+    /// The backend of a region that shares a file with those of others.
+    fn of_region(region: &str, residents: &std::path::Path) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::at(Moment::from_rfc3339("2026-01-02T03:04:05Z").unwrap()));
+        let settings = config::Backend {
+            region: Some(region.to_owned()),
+            residents: Some(residents.to_owned()),
+            ..settings(&directory)
+        };
+        let backend = Backend::open_with(&settings, clock.clone(), cheap()).unwrap();
+        Self { directory, clock, backend }
+    }
+
     fn new() -> Self {
         Self::with(cheap())
     }
