@@ -1,15 +1,15 @@
 //! What differs between two configs: which keys, never their values; what of it a running process
 //! can take, and where a guard gets weaker.
 
+mod regions;
+
 use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use super::{
-    Admin, App, Clients, HttpUpstream, Limits, Listener, Mode, NonceFormat, Region, Regions, Replay, Seal,
-    Settings, Throttle, Upstream,
-};
+use super::{Admin, App, Clients, Limits, Listener, Mode, NonceFormat, Replay, Seal, Settings, Throttle};
 use crate::hexadecimal;
+use regions::{compare_regions, compare_upstreams};
 
 /// One key whose value differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +38,8 @@ macro_rules! compare_fields {
     (@key $field:ident) => { stringify!($field) };
     (@key $field:ident $key:literal) => { $key };
 }
+
+use compare_fields;
 
 #[derive(Default)]
 struct Changes {
@@ -302,65 +304,6 @@ fn compare_admin(changes: &mut Changes, old: Option<&Admin>, new: Option<&Admin>
         (None, None) => {}
         _ => changes.note("admin.enabled"),
     }
-}
-
-fn compare_regions(changes: &mut Changes, old: &Regions, new: &Regions) {
-    compare_fields!(
-        changes,
-        "region.",
-        old,
-        new,
-        Regions { own, mode, wrong_region_codes, residents, table }
-    );
-    // Which of the table's regions differ is said below, but not that they do.
-    changes.found.retain(|change| change.key != "region.table");
-    let names =
-        |regions: &Regions| regions.table.iter().map(|region| region.name.clone()).collect::<Vec<_>>();
-    changes.compare("region.table", &names(old), &names(new));
-    for (old, new) in old.table.iter().filter_map(|old| Some((old, new.find(&old.name)?))) {
-        let prefix = format!("region {:?}.", old.name);
-        let Region { name: _, base_url, calling_codes, upstream } = old;
-        changes.compare(format!("{prefix}base_url"), base_url, &new.base_url);
-        changes.compare(format!("{prefix}calling_codes"), calling_codes, &new.calling_codes);
-        match (upstream, &new.upstream) {
-            (Some(old), Some(new)) => compare_upstreams(changes, &format!("{prefix}upstream"), old, new),
-            (old, new) => changes.compare(format!("{prefix}upstream"), old, new),
-        }
-    }
-}
-
-fn compare_upstreams(changes: &mut Changes, name: &str, old: &Upstream, new: &Upstream) {
-    let (Upstream::Http(old), Upstream::Http(new)) = (old, new) else {
-        let same = old == new;
-        return changes.compare(format!("{name}.kind"), &true, &same);
-    };
-    let prefix = format!("{name}.");
-    compare_fields!(
-        changes,
-        &prefix,
-        old,
-        new,
-        HttpUpstream {
-            dialect,
-            addresses,
-            tls,
-            host,
-            certificates => "certificates",
-            http_version,
-            balancing => "balance, ejection, health_check",
-            concurrency => "in_flight, queue, queue_timeout",
-            base_path,
-            connect_timeout,
-            first_byte_timeout,
-            total_timeout,
-            answer_bytes => "answer_size",
-            secret,
-            app,
-            settings,
-        }
-    );
-    changes.weaker(format!("{prefix}tls"), !new.tls);
-    changes.weaker(format!("{prefix}secret"), new.secret.is_none());
 }
 
 fn compare_apps(changes: &mut Changes, old: &[App], new: &[App]) {

@@ -289,33 +289,6 @@ impl<'a> Exchange<'a> {
         u128::from_be_bytes(random)
     }
 
-    /// A client that can't do without a session gets one by a login with what it has just set.
-    async fn with_session(
-        &self,
-        call: &Call,
-        mut reply: Reply,
-        record: &mut CallRecord,
-    ) -> Result<Reply, Problem> {
-        let needed = self.client.habits().needs_session && call.operation.opens_session();
-        let password = call.password.as_ref().or(call.new_password.as_ref());
-        let (true, None, Some(password)) = (needed, &reply.session, password) else {
-            return Ok(reply);
-        };
-        let mut login = Call::new(Operation::Login);
-        login.username.clone_from(&call.username);
-        login.phone.clone_from(&call.phone);
-        login.email.clone_from(&call.email);
-        login.identifier.clone_from(&call.identifier);
-        login.password = Some(password.clone());
-        login.password_form = call.password_form;
-        login.client = call.client.clone();
-        let signed_in = self.ask(&login, record).await.map_err(|told| told.problem)?;
-        reply.session = signed_in.session;
-        reply.account = reply.account.or(signed_in.account);
-        reply.region = reply.region.or(signed_in.region);
-        Ok(reply)
-    }
-
     /// A request of which provably nothing came may be sent again by its sender: it was told
     /// another region, or not a byte of it reached the backend.
     async fn give_back(&self, call: &Call, problem: &Problem, undone: bool, receipt: Option<Receipt>) {

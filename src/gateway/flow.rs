@@ -99,6 +99,33 @@ impl Exchange<'_> {
         }
     }
 
+    /// A client that can't do without a session gets one by a login with what it has just set.
+    pub(super) async fn with_session(
+        &self,
+        call: &Call,
+        mut reply: Reply,
+        record: &mut CallRecord,
+    ) -> Result<Reply, Problem> {
+        let needed = self.client.habits().needs_session && call.operation.opens_session();
+        let password = call.password.as_ref().or(call.new_password.as_ref());
+        let (true, None, Some(password)) = (needed, &reply.session, password) else {
+            return Ok(reply);
+        };
+        let mut login = Call::new(Operation::Login);
+        login.username.clone_from(&call.username);
+        login.phone.clone_from(&call.phone);
+        login.email.clone_from(&call.email);
+        login.identifier.clone_from(&call.identifier);
+        login.password = Some(password.clone());
+        login.password_form = call.password_form;
+        login.client = call.client.clone();
+        let signed_in = self.ask(&login, record).await.map_err(|told| told.problem)?;
+        reply.session = signed_in.session;
+        reply.account = reply.account.or(signed_in.account);
+        reply.region = reply.region.or(signed_in.region);
+        Ok(reply)
+    }
+
     /// Renews the upstream's session if this is the time for it, so that the caller's token may slide on.
     pub(super) async fn renew(
         &self,

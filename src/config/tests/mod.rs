@@ -4,6 +4,7 @@ mod changes;
 mod dialects;
 mod form;
 mod listeners;
+mod regions;
 mod seal;
 mod sections;
 pub(super) mod sites;
