@@ -4,6 +4,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::sync::Mutex;
+
 use super::upstreams::{Backends, http_backend, passing};
 use super::{Failure, settings};
 use crate::clock::{Clock, SystemClock};
@@ -11,7 +13,7 @@ use crate::config::{Change, Settings};
 use crate::gateway::Gateway;
 use crate::observe::{Labels, Observer};
 use crate::server::notify::Notifier;
-use crate::server::signals::Reloads;
+use crate::server::signals::Wishes;
 use crate::server::{Passing, Service};
 use crate::upstream::figures::Figures;
 
@@ -25,13 +27,17 @@ pub(super) struct Reloader {
     pub service: Arc<Service<Gateway>>,
     pub observer: Arc<Observer>,
     pub notifier: Arc<Notifier>,
+    /// Held while this process changes: by a reload, or by a hand-over.
+    pub turn: Arc<Mutex<()>>,
 }
 
 impl Reloader {
     /// Reloads whenever that is wished.
-    pub async fn run(mut self, mut wishes: Reloads) {
+    pub async fn run(mut self, mut wishes: Wishes) {
         loop {
             wishes.next().await;
+            let turn = Arc::clone(&self.turn);
+            let _turn = turn.lock().await;
             self.notifier.reloading();
             match self.reload().await {
                 Ok(changes) => {

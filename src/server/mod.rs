@@ -17,6 +17,7 @@ pub mod application;
 mod body;
 mod call;
 mod connection;
+pub mod doors;
 pub mod fault;
 mod gateway;
 pub mod head;
@@ -32,6 +33,7 @@ mod request_id;
 mod serve;
 mod service;
 pub mod signals;
+pub mod sockets;
 
 pub use accept::{BindError, Bound};
 pub use application::{Application, NoRecords, RecordSink, Step};
@@ -39,8 +41,9 @@ pub use lifecycle::{Lifecycle, Phase, StopSignal, Stopped};
 pub use load::Load;
 pub use pass_target::PassTarget;
 pub use plain::{Handler, Plain, problem_json};
-pub use serve::{Edge, ServeError, runtime};
+pub use serve::{Edge, Opening, ServeError, runtime};
 pub use service::{Passing, Service};
+pub use sockets::{Role, Sockets};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -5,6 +5,7 @@ pub mod coolkit;
 pub mod gateway;
 pub mod http;
 pub mod legacy;
+pub mod load;
 pub mod redis;
 pub mod tools;
 pub mod upstream;
