@@ -81,6 +81,7 @@ async fn serve(run: Run<'_>, observer: Arc<Observer>, listening: impl FnOnce(&Bo
     let notifier = Notifier::new(env::var_os("NOTIFY_SOCKET").as_deref()).map_err(no_start)?;
     // Codes are for whoever sits at this machine, and for nobody who only reaches it.
     let shown = embedded.clone().filter(|_| settings.is_loopback());
+    let (observed, shared) = (Arc::clone(&observer), redis.clone());
     let pages = pages(&observer, redis, shown);
     let sink = Arc::clone(&observer) as _;
     let edge = Edge::start(settings, Arc::clone(&gateway), passing, pages, load, sink, opening)
@@ -92,8 +93,8 @@ async fn serve(run: Run<'_>, observer: Arc<Observer>, listening: impl FnOnce(&Bo
     } else if notifier.is_heard() {
         notify::prove_serving(edge.clients(), edge.admin()).await.map_err(no_start)?;
     }
-    listening(&Bound { listeners: edge.clients().to_vec(), admin: edge.admin() });
     observer.metrics().set_config(&settings.hash());
+    listening(&Bound { listeners: edge.clients().to_vec(), admin: edge.admin() });
     let notifier = Arc::new(notifier);
     announce(&edge, &notifier);
     let turn = Arc::default();
@@ -124,9 +125,14 @@ async fn serve(run: Run<'_>, observer: Arc<Observer>, listening: impl FnOnce(&Bo
     if let Some(socket) = upgrade::socket(settings).await {
         beside.spawn(incumbent.stand_by(socket));
     }
+    // In this order: what calls left behind, then what tells of them, then what they stood on.
     let save = async {
         if let Err(error) = gateway.save() {
             tracing::error!(%error, "the replay memory could not be saved; its floor holds");
+        }
+        observed.close();
+        if let Some(redis) = &shared {
+            redis.close();
         }
         if let Some(backend) = &embedded
             && let Err(error) = backend.checkpoint().await

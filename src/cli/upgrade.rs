@@ -53,6 +53,7 @@ pub(super) async fn accede(
     }
     // This process must not end before the one that asks it.
     accession.confirm(heir, edge.hold()).await;
+    tracing::info!("took over from the process before this one");
     Ok(())
 }
 

@@ -3,9 +3,10 @@
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::sync::{Mutex, mpsc};
+use tokio::net::UnixStream;
+use tokio::sync::{Mutex, OwnedMutexGuard, mpsc};
 use tokio::time::timeout;
 
 use super::link::Link;
@@ -51,10 +52,19 @@ struct Failed {
     accepted: bool,
 }
 
+/// What is left when another process serves.
+struct Handed {
+    wire: Wire,
+    frozen: Option<Frozen>,
+    /// How long connections and signed calls had to wait.
+    paused: Duration,
+    _turn: OwnedMutexGuard<()>,
+}
+
 impl Incumbent {
     /// Waits for a process that is to follow, as often as it takes until one has.
     pub async fn stand_by(self, socket: Socket) {
-        let (mut wire, frozen, _turn) = loop {
+        let Handed { mut wire, frozen, paused, _turn } = loop {
             let handed_over = match socket.next().await {
                 Ok(stream) => self.hand_over(stream).await,
                 Err(error) => Err(error.into()),
@@ -64,7 +74,8 @@ impl Incumbent {
                 Err(error) => tracing::error!(%error, "the upgrade failed, this process serves on"),
             }
         };
-        tracing::info!(process = wire.process, "another process has taken over");
+        let paused_ms = paused.as_millis();
+        tracing::info!(process = wire.process, paused_ms, "another process has taken over");
         if let Some(process) = wire.process {
             self.notifier.succeeded_by(process);
         }
@@ -84,10 +95,7 @@ impl Incumbent {
     }
 
     /// Hands over until the other process serves.
-    async fn hand_over(
-        &self,
-        stream: tokio::net::UnixStream,
-    ) -> Result<(Wire, Option<Frozen>, tokio::sync::OwnedMutexGuard<()>), HandOverError> {
+    async fn hand_over(&self, stream: UnixStream) -> Result<Handed, HandOverError> {
         let mut wire = Wire::greet(stream).await?;
         self.offer(&mut wire).await?;
         let ready = timeout(BUILDING_TIME, wire.receive()).await;
@@ -96,7 +104,8 @@ impl Incumbent {
             FromHeir::Unfit(reason) => return Err(HandOverError::Unfit(reason)),
             _ => return Err(HandOverError::Garbled),
         }
-        let turn = Arc::clone(&self.turn).lock_owned().await;
+        let _turn = Arc::clone(&self.turn).lock_owned().await;
+        let start = Instant::now();
         if !self.doors.pause() {
             return Err(HandOverError::Stopping);
         }
@@ -105,7 +114,7 @@ impl Incumbent {
             None => None,
         };
         match self.give_memory(&mut wire, frozen.as_ref()).await {
-            Ok(()) => Ok((wire, frozen, turn)),
+            Ok(()) => Ok(Handed { wire, frozen, paused: start.elapsed(), _turn }),
             Err(Failed { error, accepted }) => {
                 self.take_back(frozen, accepted).await;
                 self.doors.open();

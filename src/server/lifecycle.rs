@@ -121,7 +121,7 @@ impl Lifecycle {
         let Some(signal) = signals.recv().await else {
             return Stopped::Forced;
         };
-        log::info!("stopping");
+        log::info!("stopping: connections end with their next answer");
         tokio::select! {
             stopped = self.stop(shutdown, signal) => stopped,
             () = forced(signals, signal) => Stopped::Forced,
@@ -151,6 +151,7 @@ impl Lifecycle {
             }
         }
         doors.enter(Phase::Stopping);
+        log::info!("no more connections are accepted; calls under way have their grace");
         drop(alive);
         match timeout(shutdown.grace, ended.recv()).await {
             Ok(_) => Stopped::Clean,

@@ -12,6 +12,7 @@ mod leaks;
 mod legacy_backends;
 mod legacy_packs;
 mod legacy_servers;
+mod load_balancer;
 mod metrics;
 mod own_packs;
 mod real_clients;

@@ -5,7 +5,9 @@ use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::support::coolkit::{App, assert_error, call, is_session, login};
+use serde_json::json;
+
+use crate::support::coolkit::{App, assert_error, call, is_session, login, refresh, register};
 use crate::support::gateway::{Gateway, House};
 use crate::support::http::{Connection, field};
 use crate::support::redis::{RedisServer, wait_until};
@@ -138,6 +140,35 @@ fn listeners_may_change_with_an_upgrade() {
     drop(old);
     assert!(TcpStream::connect(second).is_err(), "nobody is to wait at a listener that is gone");
     assert!(is_session(&call(new.http, &app, LOGIN, login(PHONE, "secret"))));
+}
+
+#[test]
+fn accounts_codes_and_limits_of_the_embedded_backend_outlive_an_upgrade() {
+    let app = App::sample();
+    let mut house = House::embedded(&[&app]);
+    house.change("drain_delay = \"0s\"", "drain_delay = \"60s\"");
+    let old = house.start();
+    let registered = register(&old, &app, PHONE, "a-fine-password");
+    let mut kept: Vec<_> = (0..2).map(|_| Connection::open(old.http)).collect();
+    kept.iter_mut().for_each(|connection| drop(connection.get("/v1/region")));
+
+    let new = house.upgrade();
+    let renewed = refresh(new.http, &app, registered["rt"].as_str().unwrap());
+    assert!(renewed["at"].is_string(), "{renewed}");
+    assert!(is_session(&call(new.http, &app, LOGIN, login(PHONE, "a-fine-password"))));
+    let ask =
+        |kind: &str, to: &str| app.post("/api/sms", app.body(json!({"sendType": kind, "to": to})).as_bytes());
+    let answer = Connection::open(new.http).exchange(&ask("1", PHONE));
+    assert_ne!(answer.json(), json!({"error": 0}), "the code of before the upgrade counts");
+    // The old process sends a code, and the new one knows of it.
+    let other = "+8613800138902";
+    assert_eq!(kept[0].exchange(&ask("0", other)).json(), json!({"error": 0}));
+    let code = new.code(other);
+    assert_ne!(Connection::open(new.http).exchange(&ask("0", other)).json(), json!({"error": 0}));
+    let members = json!({"phoneNumber": other, "verificationCode": code, "password": "a-fine-password"});
+    let request = app.post("/api/user/register", app.body(members).as_bytes());
+    assert!(is_session(&kept[1].exchange(&request).json()));
+    assert!(is_session(&call(new.http, &app, LOGIN, login(other, "a-fine-password"))));
 }
 
 #[test]

@@ -2,6 +2,8 @@
 //! that took them, so that there is one memory at any time, and never two that decide.
 
 mod question;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod windows;
 
