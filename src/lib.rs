@@ -11,6 +11,7 @@ pub mod config;
 pub mod dialect;
 pub mod gateway;
 pub mod guard;
+pub mod handover;
 mod hexadecimal;
 pub mod http_text;
 pub mod json;

@@ -9,8 +9,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "handover",
             "server",
             "gateway",
+            "guard",
             "backend",
             "observe",
             "dialect",
@@ -24,6 +26,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "clock",
         ],
     ),
+    ("handover", &["server", "guard", "store", "config", "clock"]),
     (
         "server",
         &[

@@ -39,6 +39,7 @@ pub use backup::{backup, restore};
 pub use error::BackendError;
 pub use outbox::{Message, Outbox, SendFailed, Sender};
 pub use password::PasswordCost;
+pub use schema::is_present as has_present_schema;
 
 use crate::account::{Country, Problem, ProblemCode};
 use crate::clock::{Clock, Moment};

@@ -1,7 +1,6 @@
 //! How codes reach people. The outbox is the default way: a local file that its owner reads,
 //! bounded, for development and demos.
 
-use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -93,9 +92,8 @@ pub struct Outbox(Arc<Mutex<State>>);
 
 struct State {
     path: PathBuf,
-    file: File,
+    /// Of the file, as far as this process knows: another may write to it during an upgrade.
     lines: usize,
-    messages: VecDeque<Message>,
 }
 
 impl Outbox {
@@ -105,14 +103,9 @@ impl Outbox {
     /// When the file can't be used.
     pub fn open(path: &Path) -> Result<Self, BackendError> {
         let load = || {
-            let file = open_private(path, OpenOptions::new().append(true))?;
-            let text = String::from_utf8_lossy(&fs::read(path)?).into_owned();
-            let mut state = State {
-                path: path.to_owned(),
-                file,
-                lines: text.lines().count(),
-                messages: text.lines().filter_map(Message::from_json).collect(),
-            };
+            open_private(path, OpenOptions::new().append(true))?;
+            let mut state = State { path: path.to_owned(), lines: 0 };
+            state.lines = state.read()?.lines().count();
             state.forget_old()?;
             Ok(state)
         };
@@ -124,7 +117,11 @@ impl Outbox {
     /// The last messages, newest first.
     pub fn messages(&self) -> Vec<Message> {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.messages.iter().rev().cloned().collect()
+        let text = state.read().unwrap_or_else(|error| {
+            tracing::warn!(%error, "the outbox can't be read");
+            String::new()
+        });
+        text.lines().rev().filter_map(Message::from_json).take(KEPT).collect()
     }
 }
 
@@ -134,7 +131,7 @@ impl Sender for Outbox {
         let state = self.0.clone();
         let written = spawn_blocking(move || {
             let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-            state.append(message)
+            state.append(&message)
         });
         match written.await {
             Ok(Ok(())) => Ok(()),
@@ -145,27 +142,31 @@ impl Sender for Outbox {
 }
 
 impl State {
-    fn append(&mut self, message: Message) -> io::Result<()> {
-        self.file.write_all((message.to_json() + "\n").as_bytes())?;
+    fn read(&self) -> io::Result<String> {
+        Ok(String::from_utf8_lossy(&fs::read(&self.path)?).into_owned())
+    }
+
+    fn append(&mut self, message: &Message) -> io::Result<()> {
+        // Opened anew each time: another process may have put a shorter file in its place.
+        let mut file = open_private(&self.path, OpenOptions::new().append(true))?;
+        file.write_all((message.to_json() + "\n").as_bytes())?;
         self.lines += 1;
-        self.messages.push_back(message);
         self.forget_old()
     }
 
     /// The file may grow to twice what is kept before it is written anew.
     fn forget_old(&mut self) -> io::Result<()> {
-        let surplus = self.messages.len().saturating_sub(KEPT);
-        self.messages.drain(..surplus);
         if self.lines < 2 * KEPT {
             return Ok(());
         }
+        let text = self.read()?;
+        let surplus = text.lines().count().saturating_sub(KEPT);
         let partial = self.path.with_extension("partial");
         let mut file = open_private(&partial, OpenOptions::new().write(true).truncate(true))?;
-        let text: String = self.messages.iter().map(|message| message.to_json() + "\n").collect();
-        file.write_all(text.as_bytes())?;
+        let kept: String = text.lines().skip(surplus).map(|line| format!("{line}\n")).collect();
+        file.write_all(kept.as_bytes())?;
         fs::rename(&partial, &self.path)?;
-        self.file = open_private(&self.path, OpenOptions::new().append(true))?;
-        self.lines = self.messages.len();
+        self.lines = KEPT.min(self.lines);
         Ok(())
     }
 }

@@ -60,6 +60,18 @@ pub(super) fn check_origin(connection: &Connection, path: &Path, known: usize) -
     Ok(found)
 }
 
+/// Whether the file has the schema of this version, so that opening it changes nothing.
+///
+/// # Errors
+/// When it can't be read, or is of a later version or something else.
+pub fn is_present(path: &Path) -> Result<bool, BackendError> {
+    if !path.exists() {
+        return Ok(true);
+    }
+    let reader = open_reader(path)?;
+    Ok(check_origin(&reader, path, MIGRATIONS.len())? == MIGRATIONS.len() as i64)
+}
+
 fn check_ours(connection: &Connection, path: &Path) -> Result<(), BackendError> {
     let tables = number(connection, path, "SELECT count(*) FROM sqlite_schema")?;
     if tables > 0 && number(connection, path, "PRAGMA application_id")? != APPLICATION_ID {

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use super::{Failure, serve, variable};
+use super::{Failure, serve_backend, variable};
 use crate::config::{self, Log, Regions};
 use crate::observe::start_log;
 
@@ -55,17 +55,17 @@ impl Backend {
         let settings = self.settings();
         match &self.action {
             Some(Action::Backup { file }) => {
-                serve::backup(&settings.database, file)?;
+                serve_backend::backup(&settings.database, file)?;
                 writeln!(out, "{} is copied to {}", settings.database.display(), file.display())?;
             }
             Some(Action::Restore { file }) => {
-                serve::restore(file, &settings.database)?;
+                serve_backend::restore(file, &settings.database)?;
                 writeln!(out, "{} is restored from {}", settings.database.display(), file.display())?;
             }
             None => {
                 start_log(&Log::default(), variable("RUST_LOG").as_deref())
                     .map_err(|error| Failure::new("can't start the log").because(error))?;
-                serve::backend(&settings, self.address()?, |address| {
+                serve_backend::serve(&settings, self.address()?, |address| {
                     // A backend without a terminal serves all the same.
                     let _ = writeln!(io::stderr(), "listening http {address}");
                 })?;

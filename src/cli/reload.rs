@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Mutex;
 use tokio::time::sleep;
 
 use super::renewal::Renewal;
@@ -16,7 +17,7 @@ use crate::config::{Change, Settings};
 use crate::gateway::Gateway;
 use crate::observe::{Labels, Observer};
 use crate::server::notify::Notifier;
-use crate::server::signals::Reloads;
+use crate::server::signals::Wishes;
 use crate::server::{Entrance, Passing, Service};
 use crate::upstream::figures::Figures;
 
@@ -31,6 +32,8 @@ pub(super) struct Reloader {
     pub service: Arc<Service<Gateway>>,
     pub observer: Arc<Observer>,
     pub notifier: Arc<Notifier>,
+    /// Held while this process changes: by a reload, or by a hand-over.
+    pub turn: Arc<Mutex<()>>,
 }
 
 /// How often is looked whether certificates were renewed: a few small files.
@@ -38,7 +41,7 @@ const GLANCE: Duration = Duration::from_secs(5);
 
 impl Reloader {
     /// Reloads whenever that is wished.
-    pub async fn run(mut self, mut wishes: Reloads) {
+    pub async fn run(mut self, mut wishes: Wishes) {
         let mut renewal = Renewal::default();
         loop {
             tokio::select! {
@@ -48,6 +51,8 @@ impl Reloader {
                     continue;
                 }
             }
+            let turn = Arc::clone(&self.turn);
+            let _turn = turn.lock().await;
             self.notifier.reloading();
             match self.reload().await {
                 Ok(changes) => {

@@ -19,7 +19,8 @@ stdout carries the access log, one JSON line a request; stderr everything else.
 
 Examples:
   $ dragoman run
-  $ dragoman run -c dragoman.toml";
+  $ dragoman run -c dragoman.toml
+  $ dragoman run -c dragoman.toml --upgrade";
 
 /// Run the gateway (the default command)
 #[derive(Debug, Args)]
@@ -28,6 +29,9 @@ pub struct Run {
     /// The config file; the demo without one
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Take over from the gateway that runs with this data directory; no request is lost
+    #[arg(short, long)]
+    pub upgrade: bool,
 }
 
 impl Run {
@@ -50,7 +54,8 @@ impl Run {
         let observer = Observer::new(Labels::of(&settings), io::stdout())
             .map_err(|error| Failure::new("can't start observing").because(error))?;
         let observer = Arc::new(observer);
-        let served = serve::gateway(self.config.as_deref(), &settings, Arc::clone(&observer), |bound| {
+        let run = serve::Run { config: self.config.as_deref(), settings: &settings, upgrade: self.upgrade };
+        let served = serve::gateway(run, Arc::clone(&observer), |bound| {
             // A gateway without a terminal serves all the same.
             let _ = write!(io::stderr(), "{}", banner(&settings, bound, &program()));
         });

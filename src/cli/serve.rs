@@ -1,141 +1,118 @@
-//! The one place where the command line meets the server and the embedded backend.
+//! Puts a gateway together from its settings and runs it: the one place where the command line
+//! meets the server.
 
 use std::env;
 use std::fs::DirBuilder;
-use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderValue};
-use http::{Method, Request, Response};
+use tokio::task::JoinSet;
 
 use super::reload::Reloader;
 use super::upstreams::{self, Backends};
-use super::{Bound, Failure};
-use crate::account::Problem;
+use super::{Bound, Failure, upgrade};
 use crate::backend::{Backend, Message, OPENAPI};
-use crate::clock::{Clock, SystemClock};
-use crate::config::{self, Limits, Settings, Shutdown};
+use crate::clock::{Clock, Moment, SystemClock};
+use crate::config::{self, Settings};
 use crate::gateway::{Gateway, Stores};
+use crate::guard::Floor;
+use crate::handover::{self, Heir, Incumbent, Memory, Predecessor};
 use crate::observe::{CallRecord, Observer};
 use crate::server::admin::{AdminPages, OutboxEntry};
 use crate::server::notify::{self, Notifier};
-use crate::server::signals::Reloads;
-use crate::server::{
-    self, Edge, Handler, Lifecycle, Load, NoRecords, Phase, Plain, RecordSink, Service, Stopped,
-    problem_json, signals,
-};
+use crate::server::signals::Wishes;
+use crate::server::{self, Edge, Load, Phase, RecordSink, Stopped, signals};
+use crate::store::own::{Bounds, OwnStores};
 use crate::store::redis::{RedisStore, RedisTokens, RedisWindows};
 use crate::store::{ReplayStore, Terms};
 
 const DATA_HINT: &str = "DRAGOMAN_DATA_DIR, or `data_dir` in the config, names the data directory: \
                          one that exists or can be made, with room, and used by no other gateway";
-const DATABASE_HINT: &str = "--data-dir or DRAGOMAN_DATA_DIR names the directory of the database";
 const ADDRESS_HINT: &str = "stop what listens there, or choose another: `address` in the config, \
                             DRAGOMAN_LISTEN, or DRAGOMAN_ADMIN_LISTEN";
+
+/// What is to run.
+pub(super) struct Run<'a> {
+    /// The config file.
+    pub config: Option<&'a Path>,
+    /// What it says.
+    pub settings: &'a Settings,
+    /// Whether to take over from the gateway that runs.
+    pub upgrade: bool,
+}
 
 /// Serves until the process is told to stop; `listening` is called once, when every address is
 /// bound.
 pub(super) fn gateway(
-    config: Option<&Path>,
-    settings: &Settings,
+    run: Run<'_>,
     observer: Arc<Observer>,
     listening: impl FnOnce(&Bound),
 ) -> Result<(), Failure> {
-    runtime()?.block_on(serve(config, settings, observer, listening))
+    runtime()?.block_on(serve(run, observer, listening))
 }
 
-/// Serves the embedded backend alone until the process is told to stop.
-pub(super) fn backend(
-    settings: &config::Backend,
-    address: SocketAddr,
-    listening: impl FnOnce(SocketAddr),
-) -> Result<(), Failure> {
-    if let Some(directory) = settings.database.parent() {
-        create(directory)?;
-    }
-    runtime()?.block_on(async {
-        let mut signals = signals::listen().map_err(no_start)?;
-        let mut reloads = Reloads::listen().map_err(no_start)?;
-        tokio::spawn(async move {
-            loop {
-                reloads.next().await;
-                tracing::warn!("SIGHUP ignored: the backend alone has no config file");
-            }
-        });
-        let backend = Backend::open(settings, Arc::new(SystemClock))
-            .map_err(|error| no_backend(error).hint(DATABASE_HINT))?;
-        let bound = server::Bound::bind(address, "clients")
-            .map_err(|error| no_start(error).hint("name a free address with --listen or DRAGOMAN_LISTEN"))?;
-        let address = bound.address();
-        // A gateway stands in front: to the backend all clients have its address.
-        let limits =
-            Limits { connections_per_address: None, calls_per_second_per_address: None, ..Limits::default() };
-        let load = Load::new(&limits);
-        let alone = Arc::new(Plain(Alone(backend.clone())));
-        let service = Service::new(alone, limits, load, Arc::new(NoRecords));
-        let mut lifecycle = Lifecycle::default();
-        lifecycle.serve(bound, 0, Arc::new(service));
-        listening(address);
-        let stopped = lifecycle.run(&Shutdown::default(), &mut signals).await;
-        backend.checkpoint().await.map_err(no_backend)?;
-        ended(stopped)
-    })
-}
-
-/// Copies the database, which may be in use, to `target`.
-pub(super) fn backup(database: &Path, target: &Path) -> Result<(), Failure> {
-    crate::backend::backup(database, target).map_err(|error| no_backend(error).hint(DATABASE_HINT))
-}
-
-/// Puts the copy `source` in the place of the database.
-pub(super) fn restore(source: &Path, database: &Path) -> Result<(), Failure> {
-    if let Some(directory) = database.parent() {
-        create(directory)?;
-    }
-    crate::backend::restore(source, database).map_err(no_backend)
-}
-
-async fn serve(
-    config: Option<&Path>,
-    settings: &Settings,
-    observer: Arc<Observer>,
-    listening: impl FnOnce(&Bound),
-) -> Result<(), Failure> {
+async fn serve(run: Run<'_>, observer: Arc<Observer>, listening: impl FnOnce(&Bound)) -> Result<(), Failure> {
+    let Run { config, settings, upgrade } = run;
     if let Some(directory) = &settings.data_dir {
         create(directory)?;
     }
+    let (mut predecessor, opening) = upgrade::beginning(settings, upgrade).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let embedded = embedded(settings, &clock)?;
+    let embedded = embedded(settings, upgrade, &clock)?;
     let figures = upstreams::figures(&observer)?;
     let backends = Backends::of(settings, &embedded, &figures, None)?;
     let passing = backends.passing(settings)?;
     let redis = redis(settings, &observer, Arc::clone(&clock)).await?;
-    let stores = stores(settings, redis.as_ref(), clock.as_ref())?;
-    let gateway = Gateway::with_stores(settings, backends.upstreams()?, stores, clock)
-        .map_err(|error| no_start(error).hint(DATA_HINT))?;
-    let gateway = Arc::new(gateway);
+    let own =
+        if redis.is_some() { None } else { Some(own_stores(settings, predecessor.as_ref(), clock.now())?) };
+    let stores = stores(settings, redis.as_ref(), own.as_ref())?;
+    let floor = match &mut predecessor {
+        Some(predecessor) => Floor::locked(settings.data_dir.as_deref(), predecessor.lock.take()),
+        None => Floor::open(settings.data_dir.as_deref()).map_err(no_gateway)?,
+    };
+    let gateway = Gateway::with_stores(settings, backends.upstreams()?, stores, floor, clock);
+    let gateway = Arc::new(gateway.map_err(no_gateway)?);
     let load = Load::new(&settings.limits);
     read_load(&observer, &load, &gateway);
-    let mut signals = signals::listen().map_err(no_start)?;
-    let reloads = Reloads::listen().map_err(no_start)?;
+    let (stop, mut signals) = signals::listen().map_err(no_start)?;
+    let reloads = Wishes::to_reload().map_err(no_start)?;
+    let upgrades = Wishes::to_upgrade().map_err(no_start)?;
     let notifier = Notifier::new(env::var_os("NOTIFY_SOCKET").as_deref()).map_err(no_start)?;
     // Codes are for whoever sits at this machine, and for nobody who only reaches it.
     let shown = if settings.is_loopback() { embedded.clone() } else { Vec::new() };
+    let (observed, shared) = (Arc::clone(&observer), redis.clone());
     let pages = pages(&observer, redis, shown);
     observer.metrics().set_certificates(&settings.listeners);
-    let edge = Edge::start(settings, Arc::clone(&gateway), passing, pages, load, Arc::clone(&observer) as _)
+    let sink = Arc::clone(&observer) as _;
+    let edge = Edge::start(settings, Arc::clone(&gateway), passing, pages, load, sink, opening)
         .map_err(|error| no_start(error).hint(ADDRESS_HINT))?;
     let service = Arc::clone(edge.service());
     observer
         .metrics()
         .before_reading(move |metrics| metrics.set_forgotten_proxy_suspected(service.is_crowded()));
-    listening(&Bound { listeners: edge.clients().to_vec(), admin: edge.admin() });
+    if let Some(predecessor) = predecessor {
+        let heir =
+            Heir { guard: Arc::clone(gateway.replay()), stores: own.clone(), apps: settings.apps.clone() };
+        upgrade::accede(predecessor, heir, &edge).await?;
+    } else if notifier.is_heard() {
+        notify::prove_serving(edge.clients(), edge.admin()).await.map_err(no_start)?;
+    }
     observer.metrics().set_config(&settings.hash());
+    listening(&Bound { listeners: edge.clients().to_vec(), admin: edge.admin() });
     let notifier = Arc::new(notifier);
-    announce(&edge, &notifier).await?;
+    announce(&edge, &notifier);
+    let turn = Arc::default();
+    let incumbent = Incumbent {
+        doors: edge.doors(),
+        stop,
+        notifier: Arc::clone(&notifier),
+        turn: Arc::clone(&turn),
+        guard: Arc::clone(gateway.replay()),
+        stores: own,
+        memory: Memory::of(settings),
+        data_dir: settings.data_dir.as_deref().map(handover::canonical),
+    };
     let reloader = Reloader {
         config: config.map(Path::to_owned),
         settings: settings.clone(),
@@ -146,11 +123,22 @@ async fn serve(
         service: Arc::clone(edge.service()),
         observer,
         notifier,
+        turn,
     };
-    let reloading = tokio::spawn(reloader.run(reloads));
+    let mut beside = JoinSet::new();
+    beside.spawn(reloader.run(reloads));
+    beside.spawn(upgrade::start_anew(upgrades));
+    if let Some(socket) = upgrade::socket(settings).await {
+        beside.spawn(incumbent.stand_by(socket));
+    }
+    // In this order: what calls left behind, then what tells of them, then what they stood on.
     let save = async {
         if let Err(error) = gateway.save() {
             tracing::error!(%error, "the replay memory could not be saved; its floor holds");
+        }
+        observed.close();
+        if let Some(redis) = &shared {
+            redis.close();
         }
         for backend in &embedded {
             if let Err(error) = backend.checkpoint().await {
@@ -159,35 +147,41 @@ async fn serve(
         }
     };
     let stopped = edge.run(settings, &mut signals, save).await;
-    reloading.abort();
+    beside.shutdown().await;
     ended(stopped)
 }
 
 /// The embedded backends that the settings call for.
-fn embedded(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Vec<Backend>, Failure> {
-    let open = |backend: &config::Backend| {
-        if let Some(directory) = backend.database.parent() {
-            create(directory)?;
-        }
-        Backend::open(backend, Arc::clone(clock)).map_err(|error| no_backend(error).hint(DATA_HINT))
-    };
-    settings.backends.iter().map(open).collect()
+fn embedded(settings: &Settings, upgrade: bool, clock: &Arc<dyn Clock>) -> Result<Vec<Backend>, Failure> {
+    settings.backends.iter().map(|backend| open_embedded(backend, upgrade, clock)).collect()
 }
 
-/// Tells the service manager that the process serves, once that is proven, and later that it stops.
-async fn announce(edge: &Edge<Gateway>, notifier: &Arc<Notifier>) -> Result<(), Failure> {
-    if !notifier.is_heard() {
-        return Ok(());
+fn open_embedded(
+    backend: &config::Backend,
+    upgrade: bool,
+    clock: &Arc<dyn Clock>,
+) -> Result<Backend, Failure> {
+    if let Some(directory) = backend.database.parent() {
+        create(directory)?;
     }
-    notify::prove_serving(edge.clients(), edge.admin()).await.map_err(no_start)?;
+    // The process that serves could not use a later schema, should this one fail to follow it.
+    if upgrade && !crate::backend::has_present_schema(&backend.database).map_err(no_backend)? {
+        return Err(Failure::new("this version changes the database of the embedded backend")
+            .hint("stop the running gateway and start this one: such a change needs a restart"));
+    }
+    Backend::open(backend, Arc::clone(clock)).map_err(|error| no_backend(error).hint(DATA_HINT))
+}
+
+/// Tells the service manager that the process serves, and later that it stops.
+fn announce(edge: &Edge<Gateway>, notifier: &Arc<Notifier>) {
     notifier.ready();
     let (mut phase, notifier) = (edge.phase(), Arc::clone(notifier));
     tokio::spawn(async move {
-        if phase.wait_for(|phase| *phase != Phase::Running).await.is_ok() {
+        let stops = |phase: &Phase| !phase.keeps_connections();
+        if phase.wait_for(stops).await.is_ok() {
             notifier.stopping();
         }
     });
-    Ok(())
 }
 
 /// The memory that other instances share, if the settings name one.
@@ -207,19 +201,34 @@ async fn redis(
     Ok(Some(Arc::new(store)))
 }
 
+/// The memories of this process, under the keys of the process before it.
+fn own_stores(
+    settings: &Settings,
+    predecessor: Option<&Predecessor>,
+    now: Moment,
+) -> Result<Arc<OwnStores>, Failure> {
+    let bounds = Bounds::of(settings);
+    let own = match predecessor.and_then(|predecessor| predecessor.keys.as_ref()) {
+        Some(keys) => Ok(OwnStores::after(bounds, keys, now)),
+        None => OwnStores::open(bounds, now),
+    };
+    own.map(Arc::new).map_err(no_start)
+}
+
 /// Where the guards remember: in the shared memory if there is one, else in this process.
 fn stores(
     settings: &Settings,
     shared: Option<&Arc<RedisStore>>,
-    clock: &dyn Clock,
+    own: Option<&Arc<OwnStores>>,
 ) -> Result<Stores, Failure> {
-    match shared {
-        Some(shared) => Ok(Stores {
+    match (shared, own) {
+        (Some(shared), _) => Ok(Stores {
             replay: Arc::clone(shared) as Arc<dyn ReplayStore>,
             tokens: Arc::new(RedisTokens::over(Arc::clone(shared)).map_err(no_start)?),
             windows: Arc::new(RedisWindows::over(shared, &settings.throttle, settings.store.instances)),
         }),
-        None => Stores::in_memory(settings, clock.now()).map_err(no_start),
+        (None, Some(own)) => Ok(Stores::of(own)),
+        (None, None) => Stores::in_memory(settings, SystemClock.now()).map_err(no_start),
     }
 }
 
@@ -271,26 +280,8 @@ impl RecordSink for Observer {
     }
 }
 
-/// The embedded backend behind a socket of its own, which also serves the document of its API.
-struct Alone(Backend);
-
-impl Handler for Alone {
-    async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
-        if request.method() != Method::GET || request.uri().path() != "/openapi.json" {
-            return self.0.handle(request).await;
-        }
-        let mut document = Response::new(Bytes::from_static(OPENAPI.as_bytes()));
-        document.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        document
-    }
-
-    fn problem(&self, problem: &Problem) -> Response<Bytes> {
-        problem_json(problem)
-    }
-}
-
 /// Creates a data directory that only its owner can enter.
-fn create(directory: &Path) -> Result<(), Failure> {
+pub(super) fn create(directory: &Path) -> Result<(), Failure> {
     let created = DirBuilder::new().recursive(true).mode(0o700).create(directory);
     created.map_err(|error| {
         Failure::new(format!("can't create the data directory {}", directory.display()))
@@ -299,7 +290,7 @@ fn create(directory: &Path) -> Result<(), Failure> {
     })
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     server::runtime().map_err(no_start)
 }
 
@@ -307,11 +298,15 @@ pub(super) fn no_start(error: impl std::fmt::Display) -> Failure {
     Failure::new("can't start").because(error)
 }
 
-fn no_backend(error: impl std::fmt::Display) -> Failure {
+fn no_gateway(error: impl std::fmt::Display) -> Failure {
+    no_start(error).hint(DATA_HINT)
+}
+
+pub(super) fn no_backend(error: impl std::fmt::Display) -> Failure {
     Failure::new("the embedded backend failed").because(error)
 }
 
-fn ended(stopped: Stopped) -> Result<(), Failure> {
+pub(super) fn ended(stopped: Stopped) -> Result<(), Failure> {
     match stopped {
         Stopped::Clean | Stopped::Forced => Ok(()),
         Stopped::Unfinished(connections) => {

@@ -125,6 +125,7 @@ impl Settings {
             dialects: new.dialects,
             admin: self.admin.clone(),
             data_dir: self.data_dir.clone(),
+            upgrade_socket: self.upgrade_socket.clone(),
             replay: self.replay.clone(),
             store: self.store.clone(),
             seal: new.seal,
@@ -158,6 +159,7 @@ fn compare(changes: &mut Changes, old: &Settings, new: &Settings) {
         listeners,
         admin,
         data_dir,
+        upgrade_socket,
         upstream,
         pass_through,
         apps,
@@ -176,7 +178,10 @@ fn compare(changes: &mut Changes, old: &Settings, new: &Settings) {
         dialects,
         demo: _,
     } = old;
-    changes.restarting(|changes| changes.compare("data_dir", data_dir, &new.data_dir));
+    changes.restarting(|changes| {
+        changes.compare("data_dir", data_dir, &new.data_dir);
+        changes.compare("upgrade_socket", upgrade_socket, &new.upgrade_socket);
+    });
     changes.compare("default_country", default_country, &new.default_country);
     changes.compare("dialects_dir", dialects_dir, &new.dialects_dir);
     changes.compare("dialects", dialects, &new.dialects);

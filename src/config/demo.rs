@@ -41,6 +41,7 @@ impl Settings {
             listeners: vec![listener],
             admin: Some(Admin::loopback()),
             data_dir: Some("data".into()),
+            upgrade_socket: None,
             dialects_dir: None,
             dialects: super::dialects::known(None),
             upstream: Upstream::Embedded,

@@ -66,8 +66,9 @@ fn read(reader: &Reader<'_>) -> Option<Settings> {
 }
 
 fn read_document(table: &mut Table<'_>) -> (Settings, Places) {
-    let data_dir = table.read("data_dir", directory);
-    let dialects_dir = table.read("dialects_dir", directory).flatten();
+    let data_dir = table.read("data_dir", path);
+    let upgrade_socket = table.read("upgrade_socket", path).flatten();
+    let dialects_dir = table.read("dialects_dir", path).flatten();
     table.reader.know_dialects(super::dialects::known(dialects_dir.as_deref()));
     let default_country = table.read("default_country", country);
     if !table.has("listener") {
@@ -114,6 +115,7 @@ fn read_document(table: &mut Table<'_>) -> (Settings, Places) {
         dialects: table.reader.dialects().clone(),
         dialects_dir,
         data_dir: data_dir.unwrap_or_else(|| Some("data".into())),
+        upgrade_socket,
         upstream: upstream.flatten().unwrap_or(Upstream::Embedded),
         pass_through: pass_through.unwrap_or_default(),
         apps: values(apps),
@@ -160,8 +162,8 @@ fn values<T>(located: Vec<Located<T>>) -> Vec<T> {
     located.into_iter().map(|item| item.value).collect()
 }
 
-/// A directory; an empty text is none.
-fn directory(node: Node<'_>) -> Option<Option<PathBuf>> {
+/// A path; an empty text is none.
+fn path(node: Node<'_>) -> Option<Option<PathBuf>> {
     let text = node.text()?;
     Some((!text.is_empty()).then(|| PathBuf::from(text)))
 }

@@ -75,6 +75,8 @@ pub struct Settings {
     pub dialects: Vec<KnownDialect>,
     /// Where the gateway keeps what must survive a restart; `None` when there is no such place.
     pub data_dir: Option<PathBuf>,
+    /// The socket at which a process hands over to the next, where it is named.
+    pub upgrade_socket: Option<PathBuf>,
     /// The backend.
     pub upstream: Upstream,
     /// What passes through to the backend although it is no account operation.
@@ -107,7 +109,17 @@ pub struct Settings {
     pub demo: bool,
 }
 
+/// What the socket of upgrades is called, in the data directory.
+const UPGRADE_SOCKET: &str = "upgrade.sock";
+
 impl Settings {
+    /// The socket at which a process hands over to the next: the named one, or one in the data
+    /// directory; `None` where there is no such place.
+    pub fn upgrade_socket(&self) -> Option<PathBuf> {
+        let in_data_dir = || Some(self.data_dir.as_ref()?.join(UPGRADE_SOCKET));
+        self.upgrade_socket.clone().or_else(in_data_dir)
+    }
+
     /// Whether nothing is served beyond this machine.
     pub fn is_loopback(&self) -> bool {
         let listeners = self.listeners.iter().map(|listener| listener.address);

@@ -32,11 +32,9 @@ use crate::observe::{CallRecord, Outcome};
 use crate::region::{Learned, RegionTable};
 use crate::seal::{KeysError, SealKeys};
 use crate::store::ReplayStore;
-use crate::store::memory::MemoryStore;
+use crate::store::own::{Bounds, OwnStores};
 use crate::store::tokens::TokenStore;
-use crate::store::tokens::memory::MemoryTokens;
 use crate::store::windows::WindowStore;
-use crate::store::windows::memory::MemoryWindows;
 
 use backends::RegionBackends;
 pub use backends::Upstreams;
@@ -97,13 +95,14 @@ impl Stores {
     /// # Errors
     /// When the system gives no random bytes.
     pub fn in_memory(settings: &Settings, now: Moment) -> Result<Self, BuildError> {
-        let tokens =
-            MemoryTokens::open(settings.throttle.entries, now).map_err(|_| FloorError::NoRandomness)?;
-        Ok(Self {
-            replay: Arc::new(MemoryStore::new(settings.replay.entries)),
-            tokens: Arc::new(tokens),
-            windows: Arc::new(MemoryWindows::new(settings.throttle.entries)),
-        })
+        let bounds = Bounds::of(settings);
+        let own = OwnStores::open(bounds, now).map_err(|_| FloorError::NoRandomness)?;
+        Ok(Self::of(&Arc::new(own)))
+    }
+
+    /// These memories.
+    pub fn of(own: &Arc<OwnStores>) -> Self {
+        Self { replay: own.clone(), tokens: own.clone(), windows: own.clone() }
     }
 }
 
@@ -141,10 +140,11 @@ impl Gateway {
         upstreams: impl Into<Upstreams>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, BuildError> {
-        Self::with_stores(settings, upstreams, Stores::in_memory(settings, clock.now())?, clock)
+        let floor = Floor::open(settings.data_dir.as_deref())?;
+        Self::with_stores(settings, upstreams, Stores::in_memory(settings, clock.now())?, floor, clock)
     }
 
-    /// The same with given memories, which others may share.
+    /// The same with given memories, which others may share, and the floor beside them.
     ///
     /// # Errors
     /// When the replay guard has no place to keep its floor.
@@ -152,9 +152,9 @@ impl Gateway {
         settings: &Settings,
         upstreams: impl Into<Upstreams>,
         stores: Stores,
+        floor: Floor,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, BuildError> {
-        let floor = Floor::open(settings.data_dir.as_deref())?;
         let replay =
             ReplayGuard::over(stores.replay, &settings.apps, &settings.replay, floor, clock.as_ref())?;
         let throttle = throttle(settings, stores.windows, &clock)?;

@@ -79,6 +79,7 @@ fn settings(directory: &std::path::Path) -> Settings {
         }],
         admin: None,
         data_dir: Some(directory.to_owned()),
+        upgrade_socket: None,
         upstream: config::Upstream::Embedded,
         pass_through: Vec::new(),
         apps: vec![App::new("app", SECRET)],

@@ -8,9 +8,10 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::sync::Mutex;
 
@@ -61,6 +62,15 @@ pub struct Kept {
     pub buckets: Vec<SavedBucket>,
 }
 
+/// The floor, for another process to carry on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FloorEstate {
+    /// No request of this second or an earlier one passes.
+    seconds: i64,
+    /// The highest second that was accepted.
+    pub(super) highest: i64,
+}
+
 /// The floor of one process.
 #[derive(Debug)]
 pub struct Floor {
@@ -71,7 +81,11 @@ pub struct Floor {
     file: Mutex<Option<Arc<File>>>,
     /// Whether the last write failed, which is said once.
     unwritable: AtomicBool,
-    _lock: Option<File>,
+    /// By what the memory is kept now.
+    policy: StdMutex<String>,
+    /// Set while another process keeps the floor.
+    released: AtomicBool,
+    lock: Option<File>,
 }
 
 impl Floor {
@@ -80,15 +94,26 @@ impl Floor {
     /// # Errors
     /// When the directory can't be used, or another process uses it.
     pub fn open(directory: Option<&Path>) -> Result<Self, FloorError> {
-        let lock = directory.map(lock).transpose()?;
-        Ok(Self {
+        Ok(Self::locked(directory, directory.map(lock).transpose()?))
+    }
+
+    /// The same under a lock that the process before handed over with the directory.
+    pub fn locked(directory: Option<&Path>, lock: Option<File>) -> Self {
+        Self {
             directory: directory.map(Path::to_owned),
             seconds: AtomicI64::new(i64::MIN),
             highest: AtomicI64::new(i64::MIN),
             file: Mutex::new(None),
             unwritable: AtomicBool::new(false),
-            _lock: lock,
-        })
+            policy: StdMutex::default(),
+            released: AtomicBool::new(false),
+            lock,
+        }
+    }
+
+    /// The lock of the directory, which holds as long as any process has it open.
+    pub const fn lock(&self) -> Option<&File> {
+        self.lock.as_ref()
     }
 
     /// Sets the floor for a run that starts now, and returns what the last one kept. `future` is the longest
@@ -121,7 +146,7 @@ impl Floor {
             }
             self.raise_to_highest();
         }
-        write_whole(&directory.join(POLICY_FILE), policy.as_bytes())?;
+        self.write_policy(directory, policy)?;
         *self.file.try_lock().map_err(|_| FloorError::InUse { path: directory.join(LOCK_FILE) })? =
             Some(Arc::new(file));
         Ok(kept.map(|memory| memory.kept))
@@ -160,7 +185,13 @@ impl Floor {
         if floor > i64::MIN {
             self.accept(floor).await.map_err(failure(&directory.join(HIGHEST_FILE)))?;
         }
-        write_whole(&directory.join(POLICY_FILE), policy.as_bytes())
+        self.write_policy(directory, policy)
+    }
+
+    fn write_policy(&self, directory: &Path, policy: &str) -> Result<(), FloorError> {
+        write_whole(&directory.join(POLICY_FILE), policy.as_bytes())?;
+        policy.clone_into(&mut self.policy.lock().unwrap_or_else(PoisonError::into_inner));
+        Ok(())
     }
 
     /// Notes an accepted time. Returns when it is safely written, if it is the highest yet.
@@ -194,13 +225,57 @@ impl Floor {
         }
     }
 
+    /// Writes nothing from now on; what was being written is written when this returns.
+    pub(super) async fn release(&self) -> FloorEstate {
+        let mut file = self.file.lock().await;
+        self.released.store(true, Ordering::SeqCst);
+        *file = None;
+        FloorEstate { seconds: self.seconds(), highest: self.highest.load(Ordering::SeqCst) }
+    }
+
+    /// Keeps the floor again. Whatever another process `accepted` meanwhile is below it then: the
+    /// file tells, or else no time was accepted beyond `latest`.
+    pub(super) async fn resume(&self, accepted: bool, latest: i64) -> Result<(), FloorError> {
+        self.released.store(false, Ordering::SeqCst);
+        let Some(directory) = &self.directory else {
+            if accepted {
+                self.raise(latest);
+            }
+            return Ok(());
+        };
+        let path = directory.join(HIGHEST_FILE);
+        if accepted && let Some(highest) = read_highest(&path)? {
+            self.highest.fetch_max(highest, Ordering::SeqCst);
+            self.raise_to_highest();
+        }
+        *self.file.lock().await = Some(Arc::new(open_highest(&path)?));
+        // The other one may have written down its own.
+        let policy = self.policy.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        write_whole(&directory.join(POLICY_FILE), policy.as_bytes())
+    }
+
+    /// Carries on the floor of the process before. `highest` is the latest time of a request that is
+    /// remembered, or higher.
+    pub(super) async fn inherit(&self, estate: FloorEstate) -> Result<(), FloorError> {
+        if let Some(directory) = &self.directory {
+            let path = directory.join(HIGHEST_FILE);
+            *self.file.lock().await = Some(Arc::new(open_highest(&path)?));
+            if estate.highest > i64::MIN {
+                self.accept(estate.highest).await.map_err(failure(&path))?;
+            }
+        }
+        self.highest.fetch_max(estate.highest, Ordering::SeqCst);
+        self.raise(estate.seconds);
+        Ok(())
+    }
+
     /// Saves the memory for the next start.
     pub(super) fn keep(&self, kept: &Kept, now: Moment) -> Result<(), FloorError> {
         let Some(directory) = &self.directory else {
             return Ok(());
         };
         let highest = self.highest.load(Ordering::SeqCst);
-        if highest == i64::MIN {
+        if highest == i64::MIN || self.released.load(Ordering::SeqCst) {
             return Ok(());
         }
         let memory = Memory { highest, floor: self.seconds(), saved_at: now, kept: kept.clone() };

@@ -6,6 +6,7 @@ mod client_address;
 mod floor;
 mod refusal;
 mod replay;
+mod succession;
 mod tenants;
 mod throttle;
 
@@ -16,6 +17,7 @@ pub use client_address::{ClientAddresses, normalised, subscriber};
 pub use floor::{Floor, FloorError};
 pub use refusal::{Guard, Refusal};
 pub use replay::{ReplayGuard, ReplayRefusal};
+pub use succession::ReplayEstate;
 pub use throttle::{Admission, Decision, End, Limit, RateLimit, Settled, Throttle, Throttled};
 
 use crate::account::{Operation, Problem, ProblemCode};

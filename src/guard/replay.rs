@@ -65,13 +65,13 @@ impl ReplayRefusal {
 
 /// Remembers which signed requests were used.
 pub struct ReplayGuard {
-    store: Arc<dyn ReplayStore>,
-    floor: Floor,
-    tenants: ArcSwap<Tenants>,
-    key: [u8; 16],
-    bounds: Replay,
+    pub(super) store: Arc<dyn ReplayStore>,
+    pub(super) floor: Floor,
+    pub(super) tenants: ArcSwap<Tenants>,
+    pub(super) key: [u8; 16],
+    pub(super) bounds: Replay,
     /// The latest wall-clock time seen, in milliseconds.
-    latest: AtomicI64,
+    pub(super) latest: AtomicI64,
 }
 
 impl ReplayGuard {
@@ -84,7 +84,8 @@ impl ReplayGuard {
     }
 
     /// Opens the guard over any memory. A shared one knows what was accepted before this process
-    /// started, and by which key, so `floor` then keeps nothing.
+    /// started, and by which key, so `floor` then keeps nothing. One that the process before will
+    /// hand over comes with its floor: until [`ReplayGuard::inherit`] nothing is to be taken.
     ///
     /// # Errors
     /// When the data directory can't be written, or no random key can be had.
@@ -109,6 +110,10 @@ impl ReplayGuard {
         if let Some(key) = guard.store.shared_key() {
             guard.key = key;
             guard.floor.leave_to_others()?;
+            return Ok(guard);
+        }
+        if let Some(key) = guard.store.inherited_key() {
+            guard.key = key;
             return Ok(guard);
         }
         match guard.floor.start(&terms.policy, now, terms.future)? {

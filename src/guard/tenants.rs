@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::clock::Moment;
 use crate::config::{App, Mode, Replay, ReplayKey};
 use crate::store::AppShare;
@@ -22,6 +24,24 @@ pub(super) struct Tenants {
     pub window: i64,
     /// Seconds of the longest future window.
     pub future: i64,
+}
+
+/// All of that, for another process to carry on.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SavedTenants {
+    apps: Vec<SavedTenant>,
+    window: i64,
+    future: i64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct SavedTenant {
+    id: String,
+    floor: i64,
+    remembered: bool,
+    past: Duration,
+    ahead: Duration,
+    by_signature: bool,
 }
 
 /// One app.
@@ -86,6 +106,44 @@ impl Tenants {
             next.apps.insert(app.id.clone(), tenant);
         }
         next
+    }
+
+    /// Everything that is known of the apps.
+    pub fn save(&self) -> SavedTenants {
+        let saved = |(id, tenant): (&String, &Tenant)| SavedTenant {
+            id: id.clone(),
+            floor: tenant.floor,
+            remembered: tenant.remembered,
+            past: tenant.past,
+            ahead: tenant.ahead,
+            by_signature: tenant.key == ReplayKey::Signature,
+        };
+        SavedTenants { apps: self.apps.iter().map(saved).collect(), window: self.window, future: self.future }
+    }
+
+    /// What another process knew of them.
+    pub fn restore(saved: SavedTenants, bounds: &Replay) -> Self {
+        let tenant = |saved: SavedTenant| {
+            let share = AppShare {
+                id: saved.id.clone(),
+                entries: AtomicUsize::new(0),
+                bound: bounds.entries_per_app,
+            };
+            let tenant = Tenant {
+                share: Arc::new(share),
+                floor: saved.floor,
+                remembered: saved.remembered,
+                past: saved.past,
+                ahead: saved.ahead,
+                key: if saved.by_signature { ReplayKey::Signature } else { ReplayKey::Nonce },
+            };
+            (saved.id, tenant)
+        };
+        Self {
+            apps: saved.apps.into_iter().map(tenant).collect(),
+            window: saved.window,
+            future: saved.future,
+        }
     }
 
     pub fn find(&self, id: &str) -> Option<&Tenant> {

@@ -22,6 +22,7 @@ use super::connection::Connection;
 use super::lifecycle::Phase;
 use super::load::ConnectionShare;
 use super::service::Service;
+use super::sockets::{Role, Sockets};
 use crate::guard::normalised;
 
 /// Connections that may wait to be accepted; the standard library's 128 would make a burst of clients wait
@@ -43,7 +44,11 @@ pub struct BindError {
 /// A bound address, not yet served.
 #[derive(Debug)]
 pub struct Bound {
-    listener: std::net::TcpListener,
+    /// Shared with nobody but a hand-over, for a moment: it closes when it is no longer served.
+    pub(super) listener: Arc<std::net::TcpListener>,
+    pub(super) role: Role,
+    /// As the config names it; with port 0 the system chose the port.
+    pub(super) configured: SocketAddr,
     address: SocketAddr,
 }
 
@@ -52,11 +57,27 @@ impl Bound {
     ///
     /// # Errors
     /// When the address is taken, not this machine's, or not permitted.
-    pub fn bind(address: SocketAddr, purpose: &'static str) -> Result<Self, BindError> {
-        let failed = |source| BindError { address, purpose, source };
-        let listener = listen(address).map_err(failed)?;
+    pub fn bind(address: SocketAddr, role: Role) -> Result<Self, BindError> {
+        Self::take_or_bind(address, role, &mut Sockets::default())
+    }
+
+    /// The same, where a socket of that address may be open already.
+    ///
+    /// # Errors
+    /// As [`Bound::bind`].
+    pub fn take_or_bind(
+        configured: SocketAddr,
+        role: Role,
+        sockets: &mut Sockets,
+    ) -> Result<Self, BindError> {
+        let failed = |source| BindError { address: configured, purpose: role.name(), source };
+        let listener = match sockets.take(configured, role) {
+            Some(listener) => listener.set_nonblocking(true).map(|()| listener),
+            None => listen(configured),
+        };
+        let listener = listener.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, address })
+        Ok(Self { listener: Arc::new(listener), role, configured, address })
     }
 
     /// The address that clients connect to.
@@ -84,15 +105,18 @@ pub async fn accept<A: Application>(
     mut phase: watch::Receiver<Phase>,
     alive: mpsc::Sender<()>,
 ) {
-    let acceptor = match TcpListener::from_std(bound.listener) {
+    let acceptor = match bound.listener.try_clone().and_then(TcpListener::from_std) {
         Ok(acceptor) => acceptor,
         Err(error) => return log::error!("can't accept on {}: {error}", bound.address),
     };
     let mut pausing = false;
-    loop {
+    while phase.wait_for(|phase| *phase != Phase::Paused).await.is_ok_and(|phase| phase.accepts()) {
         let accepted = tokio::select! {
             biased;
-            _ = phase.wait_for(|phase| *phase == Phase::Stopping) => return,
+            changed = phase.wait_for(|phase| !phase.accepts()) => match changed {
+                Ok(_) => continue,
+                Err(_) => return,
+            },
             accepted = acceptor.accept() => accepted,
         };
         match accepted {
@@ -172,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_burst_of_connections_waits_to_be_accepted() {
-        let bound = Bound::bind("127.0.0.1:0".parse().unwrap(), "clients").unwrap();
+        let bound = Bound::bind("127.0.0.1:0".parse().unwrap(), Role::Clients).unwrap();
         let system: usize =
             std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap().trim().parse().unwrap();
         let connect =
@@ -184,9 +208,9 @@ mod tests {
 
     #[test]
     fn a_taken_address_is_a_clear_error() {
-        let first = Bound::bind("127.0.0.1:0".parse().unwrap(), "clients").unwrap();
+        let first = Bound::bind("127.0.0.1:0".parse().unwrap(), Role::Clients).unwrap();
         assert_ne!(first.address().port(), 0);
-        let error = Bound::bind(first.address(), "clients").unwrap_err().to_string();
+        let error = Bound::bind(first.address(), Role::Clients).unwrap_err().to_string();
         assert!(error.starts_with(&format!("can't listen on {} (clients): ", first.address())), "{error}");
     }
 }

@@ -112,8 +112,10 @@ impl AdminSite {
 
     fn readiness(&self) -> Response<Bytes> {
         let mut response = match (*self.phase.borrow(), (self.pages.unready)()) {
-            (Phase::Running, None) => return text("ready\n"),
-            (Phase::Running, Some(reason)) => content("text/plain; charset=utf-8", format!("{reason}\n")),
+            (Phase::Running | Phase::Paused, None) => return text("ready\n"),
+            (Phase::Running | Phase::Paused, Some(reason)) => {
+                content("text/plain; charset=utf-8", format!("{reason}\n"))
+            }
             _ => text("draining\n"),
         };
         *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;

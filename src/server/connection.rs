@@ -31,6 +31,10 @@ const LINGER_TIME: Duration = Duration::from_secs(1);
 /// How many bytes are read away meanwhile.
 const LINGER_BYTES: usize = 256 * 1024;
 
+/// How long the first request of a connection may take when the process stops: whoever has just
+/// connected can't know that.
+const FIRST_REQUEST_TIME: Duration = Duration::from_millis(500);
+
 /// A stream that can carry another request, and what was already read of that.
 pub type Reusable = Option<(Stream, BytesMut)>;
 
@@ -62,14 +66,16 @@ impl<A: Application> Connection<A> {
     /// Serves the connection until it ends; its share of the load is held as long.
     pub async fn run(mut self, stream: Stream, _share: ConnectionShare) {
         let mut next = Some((stream, BytesMut::new()));
+        let mut is_new = true;
         while let Some((stream, buffer)) = next {
-            next = self.serve_next(stream, buffer).await;
+            next = self.serve_next(stream, buffer, is_new).await;
+            is_new = false;
         }
     }
 
-    async fn serve_next(&mut self, mut stream: Stream, mut buffer: BytesMut) -> Reusable {
-        let head = self.read_head(&mut stream, &mut buffer).await;
-        let keep_alive = *self.phase.borrow() == Phase::Running;
+    async fn serve_next(&mut self, mut stream: Stream, mut buffer: BytesMut, is_new: bool) -> Reusable {
+        let head = self.read_head(&mut stream, &mut buffer, is_new).await;
+        let keep_alive = self.phase.borrow().keeps_connections();
         match head {
             Head::Gone => None,
             Head::Whole(arrived) => {
@@ -89,8 +95,8 @@ impl<A: Application> Connection<A> {
         Call::new(&self.service, origin, arrived)
     }
 
-    async fn read_head(&mut self, stream: &mut Stream, buffer: &mut BytesMut) -> Head {
-        if buffer.is_empty() && !self.wait_for_first_byte(stream, buffer).await {
+    async fn read_head(&mut self, stream: &mut Stream, buffer: &mut BytesMut, is_new: bool) -> Head {
+        if buffer.is_empty() && !self.wait_for_first_byte(stream, buffer, is_new).await {
             return Head::Gone;
         }
         let arrived = Instant::now();
@@ -108,14 +114,21 @@ impl<A: Application> Connection<A> {
     }
 
     /// Waits between requests, as long as an idle connection is kept.
-    async fn wait_for_first_byte(&mut self, stream: &mut Stream, buffer: &mut BytesMut) -> bool {
+    async fn wait_for_first_byte(
+        &mut self,
+        stream: &mut Stream,
+        buffer: &mut BytesMut,
+        is_new: bool,
+    ) -> bool {
         buffer.reserve(HEAD_READ);
         let keepalive = self.service.serving().limits.keepalive;
         tokio::select! {
             biased;
-            read = timeout(keepalive, stream.read_buf(buffer)) => matches!(read, Ok(Ok(1..))),
-            _ = self.phase.wait_for(|phase| *phase == Phase::Stopping) => false,
+            read = timeout(keepalive, stream.read_buf(buffer)) => return matches!(read, Ok(Ok(1..))),
+            _ = self.phase.wait_for(|phase| *phase == Phase::Stopping) => {}
         }
+        let last = timeout(FIRST_REQUEST_TIME, stream.read_buf(buffer));
+        is_new && matches!(last.await, Ok(Ok(1..)))
     }
 }
 

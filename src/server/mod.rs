@@ -18,6 +18,7 @@ mod body;
 mod call;
 mod callers;
 mod connection;
+pub mod doors;
 mod entrance;
 pub mod fault;
 mod gateway;
@@ -34,6 +35,7 @@ mod request_id;
 mod serve;
 mod service;
 pub mod signals;
+pub mod sockets;
 mod tracing_fields;
 
 pub use accept::{BindError, Bound};
@@ -43,8 +45,9 @@ pub use lifecycle::{Lifecycle, Phase, StopSignal, Stopped};
 pub use load::Load;
 pub use pass_target::PassTarget;
 pub use plain::{Handler, Plain, problem_json};
-pub use serve::{Edge, ServeError, runtime};
+pub use serve::{Edge, Opening, ServeError, runtime};
 pub use service::{PassTargets, Passing, Service};
+pub use sockets::{Role, Sockets};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr as UnixAddress, UnixDatagram};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
@@ -19,7 +20,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The way to the service manager, where there is one.
 #[derive(Debug)]
-pub struct Notifier(Option<UnixDatagram>);
+pub struct Notifier {
+    socket: Option<UnixDatagram>,
+    /// Whether another process is the service now.
+    succeeded: AtomicBool,
+}
 
 impl Notifier {
     /// A notifier for the value of `NOTIFY_SOCKET`.
@@ -28,7 +33,7 @@ impl Notifier {
     /// When there is such a value and it can't be reached.
     pub fn new(socket: Option<&OsStr>) -> io::Result<Self> {
         let Some(name) = socket.filter(|name| !name.is_empty()) else {
-            return Ok(Self(None));
+            return Ok(Self::to(None));
         };
         let address = match name.as_bytes().split_first() {
             Some((b'@', abstract_name)) => UnixAddress::from_abstract_name(abstract_name)?,
@@ -37,12 +42,16 @@ impl Notifier {
         let socket = UnixDatagram::unbound()?;
         socket.connect_addr(&address)?;
         socket.set_nonblocking(true)?;
-        Ok(Self(Some(socket)))
+        Ok(Self::to(Some(socket)))
+    }
+
+    const fn to(socket: Option<UnixDatagram>) -> Self {
+        Self { socket, succeeded: AtomicBool::new(false) }
     }
 
     /// Whether anybody listens.
     pub const fn is_heard(&self) -> bool {
-        self.0.is_some()
+        self.socket.is_some()
     }
 
     /// The process serves, from its start or again after a reload.
@@ -57,13 +66,21 @@ impl Notifier {
         self.tell(&format!("RELOADING=1\nMONOTONIC_USEC={micros}"));
     }
 
+    /// Another process serves from now on. That this one ends is nothing to be told.
+    pub fn succeeded_by(&self, process: i32) {
+        self.succeeded.store(true, Ordering::SeqCst);
+        self.tell(&format!("MAINPID={process}\nSTATUS=serving"));
+    }
+
     /// The process is about to end.
     pub fn stopping(&self) {
-        self.tell("STOPPING=1\nSTATUS=draining");
+        if !self.succeeded.load(Ordering::SeqCst) {
+            self.tell("STOPPING=1\nSTATUS=draining");
+        }
     }
 
     fn tell(&self, message: &str) {
-        let Some(socket) = &self.0 else { return };
+        let Some(socket) = &self.socket else { return };
         if let Err(error) = socket.send(message.as_bytes()) {
             log::warn!("the service manager can't be told: {error}");
         }

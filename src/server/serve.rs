@@ -12,10 +12,12 @@ use tokio::sync::{mpsc, watch};
 use super::accept::{BindError, Bound};
 use super::admin::{AdminError, AdminPages, AdminSite};
 use super::application::{Application, NoRecords, RecordSink};
+use super::doors::Doors;
 use super::entrance::Entrance;
 use super::lifecycle::{Lifecycle, Phase, StopSignal, Stopped};
 use super::load::Load;
 use super::service::{PassTargets, Service};
+use super::sockets::{Role, Sockets};
 use crate::config::{Limits, Settings};
 use crate::guard::ClientAddresses;
 
@@ -41,6 +43,14 @@ pub fn runtime() -> io::Result<Runtime> {
     Builder::new_multi_thread().enable_all().thread_name("dragoman").build()
 }
 
+/// How the edge begins.
+pub enum Opening {
+    /// It accepts at once; the service manager may hold sockets for it.
+    AtOnce(Sockets),
+    /// It accepts at the sockets of the process before, when its doors are opened.
+    After(Sockets),
+}
+
 /// The running edge.
 pub struct Edge<A: Application> {
     lifecycle: Lifecycle,
@@ -51,8 +61,8 @@ pub struct Edge<A: Application> {
 }
 
 impl<A: Application> Edge<A> {
-    /// Binds every listener of the settings and serves from then on; what is no account call goes
-    /// to `passing`. Must be called within a runtime.
+    /// Binds every listener of the settings, where its socket is not open already, and serves from
+    /// then on; what is no account call goes to `passing`. Must be called within a runtime.
     ///
     /// # Errors
     /// When an address can't be bound or the settings can't be served safely; nothing is served
@@ -64,7 +74,12 @@ impl<A: Application> Edge<A> {
         pages: AdminPages,
         load: Arc<Load>,
         sink: Arc<dyn RecordSink>,
+        opening: Opening,
     ) -> Result<Self, ServeError> {
+        let (mut sockets, phase) = match opening {
+            Opening::AtOnce(sockets) => (sockets, Phase::Running),
+            Opening::After(sockets) => (sockets, Phase::Paused),
+        };
         let mut service = Service::new(application, settings.limits.clone(), Arc::clone(&load), sink)
             .entered_by(Entrance::of(&settings.listeners).map_err(ServeError::Certificates)?);
         // Nobody stands in front of the demo, where everybody has one address.
@@ -73,17 +88,20 @@ impl<A: Application> Edge<A> {
         }
         let service = service.passing_to(passing);
         let service = Arc::new(service);
-        let mut lifecycle = Lifecycle::default();
-        let bind = |listener: &crate::config::Listener| Bound::bind(listener.address, "clients");
+        let mut lifecycle = Lifecycle::starting(phase);
+        let bind = |listener: &crate::config::Listener| {
+            Bound::take_or_bind(listener.address, Role::Clients, &mut sockets)
+        };
         let bound = settings.listeners.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
         let admin = match &settings.admin {
             None => None,
             Some(admin) => {
-                let bound = Bound::bind(admin.address, "admin")?;
+                let bound = Bound::take_or_bind(admin.address, Role::Admin, &mut sockets)?;
                 let site = AdminSite::new(admin, bound.address(), pages, lifecycle.phase())?;
                 Some((bound, site))
             }
         };
+        sockets.close();
         let clients = bound.iter().map(Bound::address).collect();
         for (index, bound) in bound.into_iter().enumerate() {
             lifecycle.serve(bound, index, Arc::clone(&service));
@@ -105,6 +123,16 @@ impl<A: Application> Edge<A> {
     /// What is carried right now.
     pub const fn load(&self) -> &Arc<Load> {
         &self.load
+    }
+
+    /// Where clients and operators are accepted, for handing that over.
+    pub fn doors(&self) -> Doors {
+        self.lifecycle.doors()
+    }
+
+    /// While this is held the process does not end, until its grace is over.
+    pub fn hold(&self) -> mpsc::Sender<()> {
+        self.lifecycle.hold()
     }
 
     /// Tells where the process stands, now and later.

@@ -1,4 +1,4 @@
-//! The operating system's signals, as wishes to stop or to reload.
+//! The operating system's signals, as wishes to stop, to reload or to upgrade.
 
 use std::io::{self, IsTerminal};
 
@@ -7,14 +7,16 @@ use tokio::sync::mpsc;
 
 use super::lifecycle::StopSignal;
 
-/// Listens from now on. On a terminal SIGTERM is as hasty as Ctrl-C.
+/// Listens from now on. On a terminal SIGTERM is as hasty as Ctrl-C. What is returned first sends
+/// such wishes from within.
 ///
 /// # Errors
 /// When the operating system does not let signals be handled.
-pub fn listen() -> io::Result<mpsc::Receiver<StopSignal>> {
+pub fn listen() -> io::Result<(mpsc::Sender<StopSignal>, mpsc::Receiver<StopSignal>)> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let (sender, receiver) = mpsc::channel(4);
+    let stop = sender.clone();
     tokio::spawn(async move {
         loop {
             let wish = tokio::select! {
@@ -29,19 +31,27 @@ pub fn listen() -> io::Result<mpsc::Receiver<StopSignal>> {
             }
         }
     });
-    Ok(receiver)
+    Ok((stop, receiver))
 }
 
-/// Wishes that the config is read again: SIGHUP, which would otherwise end the process.
-pub struct Reloads(Signal);
+/// Wishes that come as a signal which would otherwise end the process.
+pub struct Wishes(Signal);
 
-impl Reloads {
-    /// Listens from now on.
+impl Wishes {
+    /// Wishes that the config is read again: SIGHUP.
     ///
     /// # Errors
     /// When the operating system does not let signals be handled.
-    pub fn listen() -> io::Result<Self> {
+    pub fn to_reload() -> io::Result<Self> {
         signal(SignalKind::hangup()).map(Self)
+    }
+
+    /// Wishes that the program is started anew and takes over: SIGUSR2.
+    ///
+    /// # Errors
+    /// When the operating system does not let signals be handled.
+    pub fn to_upgrade() -> io::Result<Self> {
+        signal(SignalKind::user_defined2()).map(Self)
     }
 
     /// Waits for the next wish; several that come at once are one.

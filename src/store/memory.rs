@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use moka::Expiry;
 use moka::sync::Cache;
+use serde::{Deserialize, Serialize};
 
 use super::digest_hasher::ByDigest;
 use super::{AppShare, Entry, Receipt, Remembered, ReplayStore, StoreError};
@@ -72,7 +73,7 @@ pub struct MemoryStore {
 }
 
 /// The entries of one second, for saving and loading.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedBucket {
     /// The second.
     pub second: i64,

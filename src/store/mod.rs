@@ -3,6 +3,7 @@
 
 mod digest_hasher;
 pub mod memory;
+pub mod own;
 pub mod redis;
 mod terms;
 pub mod tokens;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::clock::Moment;
@@ -50,6 +52,13 @@ pub struct Receipt {
     owner: Option<u128>,
 }
 
+impl Receipt {
+    /// That of an entry which another process remembered here.
+    pub const fn of(entry: Entry) -> Self {
+        Self { entry, owner: None }
+    }
+}
+
 /// What remembering an entry told.
 #[derive(Debug)]
 pub enum Remembered {
@@ -60,7 +69,7 @@ pub enum Remembered {
 }
 
 /// Why a store could not answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error, Serialize, Deserialize)]
 pub enum StoreError {
     /// The store is at its bound.
     #[error("the replay memory is full")]
@@ -93,6 +102,12 @@ pub trait ReplayStore: Send + Sync {
 
     /// The key of digests that all sharers of the store have; `None` where nobody shares it.
     fn shared_key(&self) -> Option<[u8; 16]> {
+        None
+    }
+
+    /// The key of digests that comes with a memory which the process before hands over; its floor
+    /// comes with it, too.
+    fn inherited_key(&self) -> Option<[u8; 16]> {
         None
     }
 

@@ -116,6 +116,21 @@ fn a_replay_across_a_reload_is_refused_and_what_the_file_says_takes_effect() {
 }
 
 #[test]
+fn a_reload_warns_of_a_weaker_guard_and_of_what_needs_a_restart_and_shows_no_value() {
+    let app = App::sample();
+    let mut house = House::in_front_of(backend().address, &[&app]);
+    let gateway = house.start();
+    house.change("replay = \"enforce\"", "replay = \"report\"");
+    house.change("drain_delay = \"0s\"", "drain_delay = \"7654s\"");
+    assert!(gateway.reload());
+    let printed = gateway.printed();
+    let told = |text: &str, key: &str| printed.lines().any(|line| line.contains(text) && line.contains(key));
+    assert!(told("a guard is weaker than before", "replay"), "{printed}");
+    assert!(told("this one needs a restart", "shutdown"), "{printed}");
+    assert!(!printed.contains("7654s"), "{printed}");
+}
+
+#[test]
 fn a_broken_file_changes_nothing_and_is_told() {
     let app = App::sample();
     let backend = backend();

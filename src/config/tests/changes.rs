@@ -54,6 +54,7 @@ fn the_same_config_has_no_changes() {
 fn changes_are_named_by_their_keys_and_marked() {
     let cases: &[(&str, &str, &[&str])] = &[
         (r#"data_dir = "data""#, r#"data_dir = "other""#, &["data_dir!"]),
+        (r#"data_dir = "data""#, "data_dir = \"data\"\nupgrade_socket = \"s\"", &["upgrade_socket!"]),
         (r#"default_country = "CN""#, r#"default_country = "DE""#, &["default_country"]),
         ("127.0.0.1:8080", "127.0.0.1:8081", &["listener.address!"]),
         (r#"["coolkit"]"#, r#"["coolkit", "canonical"]"#, &["listener 127.0.0.1:8080.dialects<"]),

@@ -17,7 +17,7 @@ use crate::gateway::Gateway;
 use crate::observe::Attempt;
 use crate::server::admin::AdminPages;
 use crate::server::serve::Edge;
-use crate::server::{Load, PassTargets, RecordSink};
+use crate::server::{Load, Opening, PassTargets, RecordSink, Sockets};
 use crate::upstream::FailureKind;
 use crate::upstream::http::HttpBackend;
 
@@ -62,9 +62,16 @@ impl Front {
         };
         let records = Arc::new(Kept::default());
         let sink: Arc<dyn RecordSink> = records.clone();
-        let edge =
-            Edge::start(&settings, gateway, PassTargets::new(), pages, Load::new(&settings.limits), sink)
-                .unwrap();
+        let edge = Edge::start(
+            &settings,
+            gateway,
+            PassTargets::new(),
+            pages,
+            Load::new(&settings.limits),
+            sink,
+            Opening::AtOnce(Sockets::default()),
+        )
+        .unwrap();
         Self { edge, records, _directory: directory }
     }
 

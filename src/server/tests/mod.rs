@@ -7,4 +7,4 @@ mod lifecycle;
 mod pass;
 mod requests;
 mod support;
-mod whole;
+pub mod whole;

@@ -16,7 +16,7 @@ use crate::config::Limits;
 use crate::gateway::Arrival;
 use crate::observe::{CallRecord, Outcome, Refusal};
 use crate::server::{
-    Application, Bound, Lifecycle, Load, PassTarget, RecordSink, Service, Step, problem_json,
+    Application, Bound, Lifecycle, Load, PassTarget, RecordSink, Role, Service, Step, problem_json,
 };
 
 /// No test waits longer than this for anything.
@@ -107,7 +107,7 @@ impl Edge {
         if let Some(target) = target {
             service = service.passing_to([(String::new(), target)].into());
         }
-        let bound = Bound::bind("127.0.0.1:0".parse().unwrap(), "clients").unwrap();
+        let bound = Bound::bind("127.0.0.1:0".parse().unwrap(), Role::Clients).unwrap();
         let address = bound.address();
         let mut lifecycle = Lifecycle::default();
         lifecycle.serve(bound, 0, Arc::new(service));

@@ -15,7 +15,7 @@ use crate::config::{
 };
 use crate::server::admin::AdminPages;
 use crate::server::serve::{Edge, ServeError};
-use crate::server::{Load, NoRecords, PassTargets, StopSignal, Stopped};
+use crate::server::{Load, NoRecords, Opening, PassTargets, Sockets, StopSignal, Stopped};
 
 pub fn settings() -> Settings {
     let listener = |address: &str| Listener {
@@ -33,6 +33,7 @@ pub fn settings() -> Settings {
         listeners: vec![listener("127.0.0.1:0"), listener("127.0.0.1:0")],
         admin: Some(Admin { address: "127.0.0.1:0".parse().unwrap(), token: None, hosts: Vec::new() }),
         data_dir: None,
+        upgrade_socket: None,
         upstream: Upstream::Embedded,
         pass_through: Vec::new(),
         apps: Vec::new(),
@@ -62,8 +63,15 @@ fn start(settings: &Settings) -> Result<(Arc<Probe>, Edge<Probe>), ServeError> {
         openapi: "{}",
     };
     let load = Load::new(&settings.limits);
-    let edge =
-        Edge::start(settings, Arc::clone(&probe), PassTargets::new(), pages, load, Arc::new(NoRecords))?;
+    let edge = Edge::start(
+        settings,
+        Arc::clone(&probe),
+        PassTargets::new(),
+        pages,
+        load,
+        Arc::new(NoRecords),
+        Opening::AtOnce(Sockets::default()),
+    )?;
     Ok((probe, edge))
 }
 

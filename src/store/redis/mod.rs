@@ -120,6 +120,12 @@ impl RedisStore {
         &self.shared.figures
     }
 
+    /// Ends the connections: the last that is done with it. Whatever asks afterwards is refused.
+    pub fn close(&self) {
+        self.supervisor.abort();
+        self.shared.session.send_replace(None);
+    }
+
     /// Why this instance should get no calls, if it should not.
     pub fn unready(&self) -> Option<&'static str> {
         let off = self.shared.clock_offset.load(Ordering::Relaxed).abs();

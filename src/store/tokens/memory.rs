@@ -3,7 +3,7 @@
 
 use std::hash::Hasher;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -11,6 +11,7 @@ use moka::Expiry;
 use moka::ops::compute::Op;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
+use serde::{Deserialize, Serialize};
 use siphasher::sip128::{Hasher128, SipHasher24};
 
 use super::{GIVE_BACKS, SingleUse, Slot, SpendReceipt, Spent, TokenStore};
@@ -30,7 +31,7 @@ struct Held<T> {
 }
 
 /// How often a token was given back, and whether it is spent now.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 struct Mark {
     given_back: u8,
     spent: bool,
@@ -66,7 +67,18 @@ pub struct MemoryTokens {
     count: Arc<AtomicUsize>,
     bound: usize,
     key: [u8; 16],
-    opened: Moment,
+    /// Since when it knows what was spent, in milliseconds since the epoch.
+    opened: AtomicI64,
+}
+
+/// Everything that is kept, for handing it over. It holds secrets, so it does not print.
+#[derive(Serialize, Deserialize)]
+pub(in crate::store) struct SavedTokens {
+    opened: i64,
+    /// (place, challenge, end)
+    challenges: Vec<(u128, String, Moment)>,
+    /// (digest, mark, milliseconds that it is remembered)
+    marks: Vec<(u128, Mark, u64)>,
 }
 
 impl MemoryTokens {
@@ -77,20 +89,91 @@ impl MemoryTokens {
     pub fn open(bound: usize, now: Moment) -> Result<Self, getrandom::Error> {
         let mut key = [0; 16];
         getrandom::fill(&mut key)?;
+        Ok(Self::with_key(bound, key, now))
+    }
+
+    /// The same with a key for the digests of slots.
+    pub(in crate::store) fn with_key(bound: usize, key: [u8; 16], now: Moment) -> Self {
         let count = Arc::new(AtomicUsize::new(0));
+        let opened = AtomicI64::new(now.millis());
         let sessions = Cache::builder()
             .max_capacity(SESSIONS)
             .eviction_policy(EvictionPolicy::lru())
             .expire_after(HeldExpiry)
             .build();
-        Ok(Self { sessions, challenges: cache(&count), marks: cache(&count), count, bound, key, opened: now })
+        Self { sessions, challenges: cache(&count), marks: cache(&count), count, bound, key, opened }
     }
 
-    /// Slots are kept by keyed digests: nobody's phone lies in memory as a key.
-    fn place(&self, slot: Slot<'_>) -> u128 {
+    /// Everything that is kept.
+    pub(in crate::store) fn save(&self) -> SavedTokens {
+        let challenge = |(place, held): (Arc<u128>, Held<(Secret, Moment)>)| {
+            (*place, held.value.0.expose().to_owned(), held.value.1)
+        };
+        let mark = |(digest, held): (Arc<u128>, Held<Mark>)| {
+            (*digest, held.value, u64::try_from(held.lifetime.as_millis()).unwrap_or(u64::MAX))
+        };
+        SavedTokens {
+            opened: self.opened.load(Ordering::SeqCst),
+            challenges: self.challenges.iter().chain(self.sessions.iter()).map(challenge).collect(),
+            marks: self.marks.iter().map(mark).collect(),
+        }
+    }
+
+    /// Keeps what was saved, also beyond the bound. A mark stays as long as it would from its first
+    /// day on: too long does no harm.
+    pub(in crate::store) fn load(&self, saved: SavedTokens, now: Moment) {
+        self.opened.store(saved.opened, Ordering::SeqCst);
+        for (place, value, until) in saved.challenges {
+            let held = Held { value: (Secret::new(value), until), lifetime: between(now, until) };
+            if is_session(place) {
+                self.sessions.insert(place, held);
+            } else {
+                self.count.fetch_add(1, Ordering::AcqRel);
+                self.challenges.insert(place, held);
+            }
+        }
+        for (digest, mark, millis) in saved.marks {
+            self.count.fetch_add(1, Ordering::AcqRel);
+            self.marks.insert(digest, Held { value: mark, lifetime: Duration::from_millis(millis) });
+        }
+    }
+
+    /// Takes no token any more that was issued before.
+    pub(in crate::store) fn doubt(&self, now: Moment) {
+        self.opened.fetch_max(now.millis(), Ordering::SeqCst);
+    }
+
+    pub(in crate::store) fn keep_at(
+        &self,
+        place: u128,
+        value: &Secret,
+        until: Moment,
+        now: Moment,
+    ) -> Result<(), StoreError> {
+        let held = Held { value: (value.clone(), until), lifetime: between(now, until) };
+        if is_session(place) {
+            self.sessions.insert(place, held);
+            return Ok(());
+        }
+        self.reserve()?;
+        self.challenges.insert(place, held);
+        Ok(())
+    }
+
+    pub(in crate::store) fn recall_at(&self, place: u128, now: Moment) -> Option<Secret> {
+        let kept = if is_session(place) { &self.sessions } else { &self.challenges };
+        let held = kept.get(&place).map(|held| held.value);
+        held.filter(|(_, until)| now < *until).map(|(value, _)| value)
+    }
+
+    /// Slots are kept by keyed digests: nobody's phone lies in memory as a key. The lowest bit tells
+    /// sessions, which may make room, from challenges.
+    pub(in crate::store) fn place(&self, slot: Slot<'_>) -> u128 {
         let mut hasher = SipHasher24::new_with_key(&self.key);
         hasher.write(&slot.to_bytes());
-        hasher.finish128().as_u128()
+        let digest = hasher.finish128().as_u128();
+        let session = matches!(slot, Slot::Session(_));
+        digest & !1 | u128::from(session)
     }
 
     /// Takes room for one more.
@@ -123,6 +206,11 @@ fn cache<T: Clone + Send + Sync + 'static>(count: &Arc<AtomicUsize>) -> Cache<u1
         .build()
 }
 
+/// Whether a place is one of a session's region.
+const fn is_session(place: u128) -> bool {
+    place & 1 == 1
+}
+
 fn between(now: Moment, end: Moment) -> Duration {
     Duration::from_millis(u64::try_from(end.millis().saturating_sub(now.millis())).unwrap_or(0))
 }
@@ -136,24 +224,15 @@ impl TokenStore for MemoryTokens {
         until: Moment,
         now: Moment,
     ) -> Result<(), StoreError> {
-        let held = Held { value: (value.clone(), until), lifetime: between(now, until) };
-        if let Slot::Session(_) = slot {
-            self.sessions.insert(self.place(slot), held);
-            return Ok(());
-        }
-        self.reserve()?;
-        self.challenges.insert(self.place(slot), held);
-        Ok(())
+        self.keep_at(self.place(slot), value, until, now)
     }
 
     async fn recall(&self, slot: Slot<'_>, now: Moment) -> Result<Option<Secret>, StoreError> {
-        let kept = if let Slot::Session(_) = slot { &self.sessions } else { &self.challenges };
-        let held = kept.get(&self.place(slot)).map(|held| held.value);
-        Ok(held.filter(|(_, until)| now < *until).map(|(value, _)| value))
+        Ok(self.recall_at(self.place(slot), now))
     }
 
     async fn spend(&self, token: SingleUse, now: Moment) -> Result<Spent, StoreError> {
-        if token.issued < self.opened || token.expires <= now {
+        if token.issued.millis() < self.opened.load(Ordering::SeqCst) || token.expires <= now {
             return Err(StoreError::BelowFloor);
         }
         let known = |mark: Option<Held<Mark>>| mark.is_some_and(|mark| mark.value.spent);

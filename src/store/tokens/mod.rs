@@ -4,6 +4,7 @@
 pub mod memory;
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
 use super::StoreError;
 use crate::account::{Email, Phone, Purpose, Secret};
@@ -55,7 +56,7 @@ impl Slot<'_> {
 }
 
 /// A token that holds once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SingleUse {
     /// By which it is told from all others.
     pub digest: u128,

@@ -5,17 +5,25 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
 use super::{Denied, Reservation, Reserved, Rigour, Settlement, Window, WindowStore};
 use crate::clock::Moment;
 use crate::store::digest_hasher::ByDigest;
 
 /// One event in a window.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Event {
     owner: u128,
     at: Moment,
     until: Moment,
+}
+
+/// One event, for handing it over.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(in crate::store) struct SavedEvent {
+    key: u128,
+    event: Event,
 }
 
 #[derive(Debug, Default)]
@@ -95,6 +103,23 @@ impl MemoryWindows {
     /// Every event's window and owner.
     pub(in crate::store) fn events(&self) -> Vec<(u128, u128)> {
         self.contents().ends.iter().map(|(_, key, owner)| (*key, *owner)).collect()
+    }
+
+    /// Every event, the oldest of each window first.
+    pub(in crate::store) fn save(&self) -> Vec<SavedEvent> {
+        let contents = self.contents();
+        let windows = contents.windows.iter();
+        windows
+            .flat_map(|(key, events)| events.iter().map(|event| SavedEvent { key: *key, event: *event }))
+            .collect()
+    }
+
+    /// Notes events that were saved, also beyond the bound: none is forgotten.
+    pub(in crate::store) fn load(&self, saved: Vec<SavedEvent>) {
+        let mut contents = self.contents();
+        for SavedEvent { key, event } in saved {
+            contents.put(key, event);
+        }
     }
 
     fn contents(&self) -> MutexGuard<'_, Contents> {

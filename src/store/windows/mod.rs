@@ -11,12 +11,13 @@
 pub mod memory;
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::clock::Moment;
 
 /// What a full window does to a reservation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Rigour {
     /// It refuses the reservation.
     Refuses,
@@ -25,7 +26,7 @@ pub enum Rigour {
 }
 
 /// At most so many events within a span of time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
     /// A keyed digest of what is counted; its upper half is that of the subject.
     pub key: u128,
@@ -86,7 +87,7 @@ pub struct Reserved {
 }
 
 /// Why a reservation was not made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error, Serialize, Deserialize)]
 pub enum Denied {
     /// Windows are full. Of several it is the one that takes longest to have room.
     #[error("window {index} is full")]

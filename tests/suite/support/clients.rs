@@ -1,6 +1,7 @@
 //! A client of each dialect, written by hand from the dialects' documents: nothing of this crate's packs is in
 //! them.
 
+use std::cell::RefCell;
 use std::net::SocketAddr;
 
 use serde_json::{Value, json};
@@ -27,6 +28,11 @@ pub struct Client {
     pub dialect: &'static str,
     pub address: SocketAddr,
     app: App,
+    /// Whether it keeps its connection for the next call.
+    pub keeps_connection: bool,
+    kept: RefCell<Option<Connection>>,
+    /// What it sent last.
+    pub sent: RefCell<Vec<u8>>,
     /// Whether it says that it asks for somebody else.
     pub lies: bool,
     /// What came with the last code.
@@ -47,6 +53,9 @@ impl Client {
             dialect,
             address,
             app,
+            keeps_connection: false,
+            kept: RefCell::default(),
+            sent: RefCell::default(),
             lies: false,
             challenge: None,
             token: None,
@@ -55,7 +64,7 @@ impl Client {
         }
     }
 
-    /// One request on a connection of its own.
+    /// One request, on a connection of its own unless the client keeps one.
     pub fn send(&self, method: &str, target: &str, fields: &[(&str, &str)], body: &str) -> Answer {
         let mut request = format!("{method} {target} HTTP/1.1\r\nHost: {}\r\n", self.address);
         if self.lies {
@@ -65,7 +74,14 @@ impl Client {
             request += &format!("{name}: {value}\r\n");
         }
         request += &format!("Content-Length: {}\r\n\r\n{body}", body.len());
-        Connection::open(self.address).exchange(request.as_bytes())
+        *self.sent.borrow_mut() = request.clone().into_bytes();
+        let kept = self.kept.borrow_mut().take();
+        let mut connection = kept.unwrap_or_else(|| Connection::open(self.address));
+        let answer = connection.exchange(request.as_bytes());
+        if self.keeps_connection && !answer.closes() {
+            *self.kept.borrow_mut() = Some(connection);
+        }
+        answer
     }
 
     /// A JSON body, with the token as `Authorization: Bearer` where one is given.

@@ -177,10 +177,29 @@ impl House {
 
     /// The same with environment variables.
     pub fn start_with(&self, environment: &[(&str, &str)]) -> Gateway {
+        let mut command = self.command();
+        command.envs(environment.iter().copied());
+        self.spawn(command)
+    }
+
+    /// Starts a gateway that takes over from the one that runs, and waits until it has.
+    pub fn upgrade(&self) -> Gateway {
+        let mut command = self.command();
+        command.arg("--upgrade");
+        self.spawn(command)
+    }
+
+    /// The command that starts a gateway with the config of now.
+    pub fn command(&self) -> Command {
         self.write();
-        let config = self.directory.path().join("dragoman.toml");
         let mut command = Command::new(BINARY);
-        command.arg("run").arg("-c").arg(config).envs(environment.iter().copied());
+        command.arg("run").arg("-c").arg(self.directory.path().join("dragoman.toml"));
+        command.current_dir(self.directory.path()).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs such a command and waits until it listens.
+    pub fn spawn(&self, command: Command) -> Gateway {
         let mut gateway = Gateway::spawn(command, self.directory.path());
         gateway.secrets.clone_from(&self.secrets);
         gateway._directory = Some(Arc::clone(&self.directory));
@@ -195,7 +214,8 @@ pub fn demo(directory: &Path) -> Gateway {
         .arg("run")
         .env("DRAGOMAN_LISTEN", "127.0.0.1:0")
         .env("DRAGOMAN_ADMIN_LISTEN", "127.0.0.1:0")
-        .env("DRAGOMAN_DATA_DIR", directory.join("data"));
+        .env("DRAGOMAN_DATA_DIR", directory.join("data"))
+        .stdin(Stdio::null());
     Gateway::spawn(command, directory)
 }
 
@@ -203,6 +223,7 @@ pub fn demo(directory: &Path) -> Gateway {
 pub fn backend(directory: &Path) -> Gateway {
     let mut command = Command::new(BINARY);
     command.args(["backend", "--listen", "127.0.0.1:0"]).env("DRAGOMAN_DATA_DIR", directory.join("data"));
+    command.stdin(Stdio::null());
     Gateway::spawn_without_admin(command, directory)
 }
 
@@ -233,13 +254,8 @@ impl Gateway {
     }
 
     fn spawn_with(mut command: Command, directory: &Path, kinds: &[&str]) -> Self {
-        let mut child = command
-            .current_dir(directory)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child =
+            command.current_dir(directory).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let printed = Arc::new(Mutex::new(String::new()));
         let (sender, lines) = mpsc::channel();
         let readers = vec![
@@ -358,7 +374,31 @@ impl Gateway {
         }
     }
 
-    fn signal(&self, name: &str) {
+    /// Waits until the process has ended by itself, and with it both its streams.
+    pub fn wait(&mut self) -> ExitStatus {
+        self.wait_for_streams();
+        self.wait_alone()
+    }
+
+    /// Waits until the process has ended by itself, though one that it started may go on.
+    pub fn wait_alone(&mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+
+    /// Waits until nobody writes to its streams any more.
+    pub fn wait_for_streams(&mut self) {
+        for reader in self.readers.drain(..) {
+            reader.join().unwrap();
+        }
+    }
+
+    /// The process, as the system numbers it.
+    pub fn process(&self) -> String {
+        self.child.id().to_string()
+    }
+
+    /// Sends a signal by its name.
+    pub fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         let kill = format!("kill -{name} \"$0\"");
         assert!(Command::new("sh").args(["-c", &kill, &pid]).status().unwrap().success());
@@ -368,11 +408,7 @@ impl Gateway {
     pub fn interrupt(&mut self) -> (ExitStatus, Duration) {
         let start = Instant::now();
         self.signal("INT");
-        // Both streams end with the process.
-        for reader in self.readers.drain(..) {
-            reader.join().unwrap();
-        }
-        (self.child.wait().unwrap(), start.elapsed())
+        (self.wait(), start.elapsed())
     }
 }
 

@@ -1,6 +1,6 @@
 //! HTTP/1.1 over a plain socket, so that a test decides on every byte.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -15,6 +15,11 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// Whether the connection ends with it.
+    pub fn closes(&self) -> bool {
+        field(&self.head, "connection") == Some("close")
+    }
+
     /// The body as JSON.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in {self:?}"))
@@ -51,42 +56,48 @@ impl<S: Read + Write> Connection<S> {
 
     /// Sends the bytes as they are and reads one answer.
     pub fn exchange(&mut self, request: &[u8]) -> Answer {
-        self.0.get_mut().write_all(request).unwrap();
+        self.try_exchange(request).unwrap()
+    }
+
+    /// The same, where the connection may have ended.
+    pub fn try_exchange(&mut self, request: &[u8]) -> io::Result<Answer> {
+        self.0.get_mut().write_all(request)?;
         self.answer()
     }
 
-    fn answer(&mut self) -> Answer {
+    fn answer(&mut self) -> io::Result<Answer> {
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
-            let count = self.0.read_line(&mut head).unwrap();
-            assert_ne!(count, 0, "the connection ended after {head:?}");
+            if self.0.read_line(&mut head)? == 0 {
+                return Err(io::Error::other(format!("the connection ended after {head:?}")));
+            }
         }
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         let body = match field(&head, "content-length") {
-            Some(length) => self.exactly(length.parse().unwrap()),
-            None if field(&head, "transfer-encoding").is_some() => self.chunks(),
+            Some(length) => self.exactly(length.parse().unwrap())?,
+            None if field(&head, "transfer-encoding").is_some() => self.chunks()?,
             None => Vec::new(),
         };
         let body = String::from_utf8(body).unwrap();
-        Answer { status, head, body }
+        Ok(Answer { status, head, body })
     }
 
-    fn exactly(&mut self, length: usize) -> Vec<u8> {
+    fn exactly(&mut self, length: usize) -> io::Result<Vec<u8>> {
         let mut body = vec![0; length];
-        self.0.read_exact(&mut body).unwrap();
-        body
+        self.0.read_exact(&mut body)?;
+        Ok(body)
     }
 
-    fn chunks(&mut self) -> Vec<u8> {
+    fn chunks(&mut self) -> io::Result<Vec<u8>> {
         let mut body = Vec::new();
         loop {
             let mut size = String::new();
-            self.0.read_line(&mut size).unwrap();
-            let size = usize::from_str_radix(size.trim_end(), 16).unwrap();
-            body.extend(self.exactly(size));
-            assert_eq!(self.exactly(2), b"\r\n");
+            self.0.read_line(&mut size)?;
+            let size = usize::from_str_radix(size.trim_end(), 16).map_err(io::Error::other)?;
+            body.extend(self.exactly(size)?);
+            assert_eq!(self.exactly(2)?, b"\r\n");
             if size == 0 {
-                return body;
+                return Ok(body);
             }
         }
     }

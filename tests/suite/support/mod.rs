@@ -6,6 +6,7 @@ pub mod coolkit;
 pub mod gateway;
 pub mod http;
 pub mod legacy;
+pub mod load;
 pub mod redis;
 pub mod third_party;
 pub mod tls;
