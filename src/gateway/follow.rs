@@ -167,11 +167,12 @@ impl<'a> Exchange<'a> {
             names = told.names(gateway.default_country);
         }
         let now = gateway.clock.now();
+        let region = &self.backend.region;
         for name in &names {
-            if self.backend.region == home.region {
+            if *region != home.region {
+                gateway.learned.learn(name, region, now);
+            } else if gateway.learned.region_of(name, now).is_some_and(|known| *known != **region) {
                 gateway.learned.forget(name);
-            } else {
-                gateway.learned.learn(name, &self.backend.region, now);
             }
         }
     }
