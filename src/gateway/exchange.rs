@@ -10,11 +10,14 @@ use super::flow::own_account;
 use super::trust::{Opened, Renewal, Sides};
 use super::{Arrival, Gateway, Route};
 use crate::account::{Account, Call, Operation, Problem, ProblemCode, Reply};
-use crate::dialect::{Asked, Dialect, Language, Pack, Proof, Sending, Signed, Understood};
+use crate::dialect::{Asked, Dialect, Habits, Language, Pack, Proof, Sending, Signed, Understood};
 use crate::guard::{Admission, Guard, Refusal, SignedRequest};
 use crate::observe::{Attempt, CallRecord, Outcome};
 use crate::store::Receipt;
 use crate::upstream::{Failure, FailureKind};
+
+/// The digits that codes usually have.
+const USUAL_DIGITS: u8 = 6;
 
 /// Seconds after which a busy gateway may be asked again.
 const BUSY_SECONDS: u64 = 1;
@@ -91,6 +94,7 @@ impl Exchange<'_> {
         }
         let now = self.gateway.clock.now();
         let mut opened = self.gateway.open(self.sides(), call, now).await?;
+        record.opened_by.append(&mut opened.keys);
         let admission = match self.admitted(call, record).await {
             Ok(admission) => admission,
             Err(problem) => {
@@ -126,7 +130,7 @@ impl Exchange<'_> {
     async fn admitted(&self, call: &mut Call, record: &mut CallRecord) -> Result<Admission, Problem> {
         self.look_up(call, record).await?;
         if call.operation == Operation::SendCode {
-            call.code_length = call.code_length.or(self.client.habits().code_length);
+            call.code_length = code_length(call, self.client.habits());
         }
         self.gateway.admit(self.arrival, call, record).await
     }
@@ -303,6 +307,12 @@ pub(super) fn known_purpose(call: &Call) -> Result<(), Problem> {
         (Operation::SendCode, None) => Err(Problem::not_supported(call.operation)),
         _ => Ok(()),
     }
+}
+
+/// The digits of a code: what the client's apps can take, and else no fewer than usual, whatever a caller wishes: it may
+/// ask for somebody else.
+pub(super) fn code_length(call: &Call, habits: &Habits) -> Option<u8> {
+    habits.code_length.or(call.code_length.filter(|wish| *wish >= USUAL_DIGITS))
 }
 
 /// The same for the same signed request, so that a backend knows a repeated one; random where no signature is given.

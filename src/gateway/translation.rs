@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Request, Response, request};
 
-use super::exchange::{fill_gaps, idempotency_key, known_purpose};
+use super::exchange::{code_length, fill_gaps, idempotency_key, known_purpose};
 use super::regions::RegionTable;
 use super::route::Routes;
 use super::{Route, allow, bad_answer};
@@ -139,7 +139,7 @@ impl Translation {
             call.client.app_id = Some(signed.app_id.clone());
         }
         if call.operation == Operation::SendCode {
-            call.code_length = call.code_length.or(self.client.habits().code_length);
+            call.code_length = code_length(call, self.client.habits());
         }
         Ok(understood)
     }

@@ -78,6 +78,9 @@ impl Observer {
         if record.old_secret {
             metrics.series.old_secret_requests.with_label_values(&[app]).inc();
         }
+        for key in &record.opened_by {
+            metrics.series.tokens_opened.with_label_values(&[labels.key(key)]).inc();
+        }
         if record.hops > 0 {
             metrics.series.region_hops.inc_by(record.hops.into());
         }

@@ -88,6 +88,8 @@ pub struct CallRecord {
     pub slowed: bool,
     /// Whether the app's old secret verified the signature.
     pub old_secret: bool,
+    /// The ids of the keys that opened tokens of the gateway's own.
+    pub opened_by: Vec<String>,
     /// Each try at the backend.
     pub attempts: Vec<Attempt>,
     /// The dialect of the backend that was asked.
@@ -126,6 +128,7 @@ impl CallRecord {
             rate_limit: None,
             slowed: false,
             old_secret: false,
+            opened_by: Vec::new(),
             attempts: Vec::new(),
             upstream: None,
             region: None,

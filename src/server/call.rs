@@ -82,14 +82,14 @@ impl<'a, A: Application> Call<'a, A> {
         if !self.serving.is_within_rate(self.arrival.client, self.arrived) {
             return self.refuse(session, route, EdgeFault::TooOften, keep_alive).await;
         }
-        let Some(share) = self.service.load().call() else {
-            return self.refuse(session, route, EdgeFault::TooManyCalls, keep_alive).await;
-        };
         let serving = Arc::clone(&self.serving);
         match (serving.application.step(route), &serving.proxy, raw) {
             (Step::Answer, ..) => self.answer(session, route, keep_alive).await,
             (Step::Refuse(code), ..) => self.refuse(session, route, EdgeFault::Route(code), keep_alive).await,
             (Step::PassThrough, Some(proxy), Some(raw)) => {
+                let Some(share) = self.service.load().call() else {
+                    return self.refuse(session, route, EdgeFault::TooManyCalls, keep_alive).await;
+                };
                 let passage = self.into_passage(route, share, keep_alive);
                 Box::pin(pass::serve(proxy, session.into_inner(), raw, passage, &serving.limits)).await
             }
@@ -159,6 +159,10 @@ impl<'a, A: Application> Call<'a, A> {
         };
         self.record.bytes_received = body.len() as u64;
         self.record.client_duration += waited.elapsed();
+        // Only now is it under way: who sends a body slowly takes nobody's place.
+        let Some(_call) = self.service.load().call() else {
+            return self.refuse(session, route, EdgeFault::TooManyCalls, keep_alive).await;
+        };
         let head = take_head(&mut session);
         let head_only = head.method == Method::HEAD;
         let (mut stream, rest, keep_alive) = release(session, keep_alive).await?;

@@ -90,6 +90,7 @@ async fn a_phone_info_of_another_purpose_or_region_or_key_or_a_late_one_is_refus
     refused(&stranger, login_by(&to_log_in), "a stranger sealed it").await;
     let (_, record) = bench.call(login_by(&to_log_in)).await;
     assert_eq!((record.outcome, bench.asked().len()), (Outcome::Success, 1), "it is good for what it is for");
+    assert_eq!(record.opened_by, ["shared"], "and the key that opened it is told");
     bench.clock.advance_seconds(301);
     refused(&bench, login_by(&to_log_in), "its time is over").await;
 }
