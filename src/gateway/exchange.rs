@@ -9,8 +9,8 @@ use tokio::time::Instant;
 use super::flow::own_account;
 use super::trust::{Opened, Renewal, Sides};
 use super::{Arrival, Gateway, Route};
-use crate::account::{Account, Call, Operation, Problem, ProblemCode, Reply};
-use crate::dialect::{Asked, Dialect, Habits, Language, Pack, Proof, Sending, Signed, Understood};
+use crate::account::{Account, Call, Extensions, Operation, Problem, ProblemCode, Reply};
+use crate::dialect::{Asked, CANONICAL, Dialect, Habits, Language, Pack, Proof, Sending, Signed, Understood};
 use crate::guard::{Admission, Guard, Refusal, SignedRequest};
 use crate::observe::{Attempt, CallRecord, Outcome};
 use crate::store::Receipt;
@@ -93,6 +93,7 @@ impl Exchange<'_> {
             return Ok(self.gateway.regions.answer(call));
         }
         let now = self.gateway.clock.now();
+        note_dropped(&call.extensions, self.sides().upstream, record);
         let mut opened = self.gateway.open(self.sides(), call, now).await?;
         record.opened_by.append(&mut opened.keys);
         let admission = match self.admitted(call, record).await {
@@ -148,6 +149,9 @@ impl Exchange<'_> {
             own_account(call, &reply)?;
         }
         self.renew(Renewal::AfterTheCall, call, opened, record).await;
+        if let Some(account) = &reply.account {
+            note_dropped(&account.extensions, self.client, record);
+        }
         let now = self.gateway.clock.now();
         self.gateway.hand_challenge(self.sides(), call, &mut reply, now).await?;
         self.gateway.hand_session(self.sides(), call, opened.session.as_ref(), &mut reply, now)?;
@@ -306,6 +310,13 @@ pub(super) fn known_purpose(call: &Call) -> Result<(), Problem> {
     match (call.operation, call.purpose) {
         (Operation::SendCode, None) => Err(Problem::not_supported(call.operation)),
         _ => Ok(()),
+    }
+}
+
+/// Members that the model does not name go to their own dialect only, and whole to a canonical peer.
+fn note_dropped(extensions: &Extensions, receiver: &Pack, record: &mut CallRecord) {
+    if receiver.name() != CANONICAL {
+        record.dropped_extensions += extensions.foreign_to(receiver.name());
     }
 }
 

@@ -48,6 +48,8 @@ series! {
         "Requests that a guard in report mode let pass and would have refused.";
     old_secret_requests IntCounterVec "dragoman_old_secret_requests_total" ["app"]
         "Requests signed with an app's old secret.";
+    dropped_extensions IntCounterVec "dragoman_dropped_extensions_total" ["dialect"]
+        "Members of requests and accounts that only another dialect has a place for, by the client's dialect.";
     tokens_opened IntCounterVec "dragoman_tokens_opened_total" ["key"]
         "Tokens of the gateway's own that callers brought and a key opened, by the key's id.";
     upstream_attempts IntCounterVec "dragoman_upstream_attempts_total" ["upstream" "region" "result"]

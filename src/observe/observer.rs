@@ -78,6 +78,10 @@ impl Observer {
         if record.old_secret {
             metrics.series.old_secret_requests.with_label_values(&[app]).inc();
         }
+        if record.dropped_extensions > 0 {
+            let dropped = u64::try_from(record.dropped_extensions).unwrap_or(u64::MAX);
+            metrics.series.dropped_extensions.with_label_values(&[dialect]).inc_by(dropped);
+        }
         for key in &record.opened_by {
             metrics.series.tokens_opened.with_label_values(&[labels.key(key)]).inc();
         }

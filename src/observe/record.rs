@@ -90,6 +90,8 @@ pub struct CallRecord {
     pub old_secret: bool,
     /// The ids of the keys that opened tokens of the gateway's own.
     pub opened_by: Vec<String>,
+    /// Members that the model does not name, and the other side's dialect neither.
+    pub dropped_extensions: usize,
     /// Each try at the backend.
     pub attempts: Vec<Attempt>,
     /// The dialect of the backend that was asked.
@@ -129,6 +131,7 @@ impl CallRecord {
             slowed: false,
             old_secret: false,
             opened_by: Vec::new(),
+            dropped_extensions: 0,
             attempts: Vec::new(),
             upstream: None,
             region: None,

@@ -30,6 +30,8 @@ fn busy_record() -> CallRecord {
     record.refusal = Some(Refusal { guard: Guard::Replay, reason: "seen_before" });
     record.would_refuse = vec![Refusal { guard: Guard::Clock, reason: "too_old" }];
     record.old_secret = true;
+    record.opened_by = vec!["an id that no config names".to_owned()];
+    record.dropped_extensions = 3;
     record.hops = 2;
     record.duration = Duration::from_millis(20);
     record.upstream_duration = Duration::from_millis(19);
@@ -53,6 +55,8 @@ fn one_record_moves_every_metric_that_it_concerns() {
         "dragoman_upstream_attempts_total{region=\"cn\",result=\"connect_failed\",upstream=\"canonical\"} 1",
         "dragoman_upstream_attempts_total{region=\"cn\",result=\"unintelligible\",upstream=\"canonical\"} 1",
         "dragoman_translation_failures_total{dialect=\"canonical\",side=\"upstream\"} 1",
+        "dragoman_tokens_opened_total{key=\"self-made\"} 1",
+        "dragoman_dropped_extensions_total{dialect=\"coolkit\"} 3",
         "dragoman_region_hops_total 2",
         "dragoman_access_log_dropped_lines_total 0",
     ] {
