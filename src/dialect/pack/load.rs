@@ -15,13 +15,14 @@ mod values;
 use std::collections::BTreeMap;
 
 use http::header::HeaderValue;
+use toml::Spanned;
+use toml::de::DeTable;
 
 use super::message::{BodyForm, BodyRules, Place as WirePlace};
 use super::plan::{Lack, Plan, Requests, TokenPlace, TokenPlan};
-use super::{Example, Pack};
-use crate::config::Finding;
-use crate::config::Severity;
+use super::{Example, Loaded, Pack};
 use crate::config::reader::{Node, Place, Reader, Table};
+use crate::config::{Document, Severity};
 use crate::dialect::{Habits, Language};
 use lines::Groups;
 use settings::Chosen;
@@ -45,47 +46,45 @@ impl Pack {
     ///
     /// # Errors
     /// Everything that is wrong with the text, in the order of its lines.
-    pub fn load(
-        file: &str,
-        text: &str,
-        settings: &BTreeMap<String, String>,
-    ) -> Result<(Self, Vec<Finding>), Vec<Finding>> {
-        Self::read(file, text, settings, true)
+    pub fn load(file: &str, text: &str, settings: &BTreeMap<String, String>) -> Loaded {
+        let no_variables = |_: &str| None;
+        let reader = Reader::new(file, text, &no_variables);
+        let document = reader.parse();
+        let pack =
+            document.as_ref().and_then(|document| Self::read(&reader, document, (file, text), settings));
+        if let Some(pack) = &pack
+            && !reader.has_errors()
+        {
+            super::lint::check(pack, &reader);
+        }
+        Self::unless_broken(pack, reader)
     }
 
     /// The same for a pack that comes with the binary: the project's tests have checked it, with each of
     /// its settings, so that a start does not wait for that.
     pub(in crate::dialect) fn load_built_in(
         file: &str,
-        text: &str,
+        (text, document): (&'static str, &'static Document),
         settings: &BTreeMap<String, String>,
-    ) -> Result<(Self, Vec<Finding>), Vec<Finding>> {
-        Self::read(file, text, settings, false)
+    ) -> Loaded {
+        let no_variables = |_: &str| None;
+        let reader = Reader::new(file, text, &no_variables);
+        let pack = Self::read(&reader, document, (file, text), settings);
+        Self::unless_broken(pack, reader)
     }
 
     fn read(
-        file: &str,
-        text: &str,
+        reader: &Reader<'_>,
+        document: &Spanned<DeTable<'_>>,
+        (file, text): (&str, &str),
         settings: &BTreeMap<String, String>,
-        checked: bool,
-    ) -> Result<(Self, Vec<Finding>), Vec<Finding>> {
-        let no_variables = |_: &str| None;
-        let reader = Reader::new(file, text, &no_variables);
-        let read = |document: &toml::Spanned<toml::de::DeTable<'_>>| {
-            Table::walk(&reader, "the pack", document.get_ref(), Place::File, |table| read(table, settings))
-        };
-        let document = reader.parse();
-        let mut pack = document.as_ref().and_then(read);
-        if let Some(pack) = &mut pack {
-            pack.file = file.into();
-            pack.text = text.into();
-            pack.usual = settings.is_empty();
-        }
-        if let Some(pack) = pack.as_ref().filter(|_| checked)
-            && !reader.has_errors()
-        {
-            super::lint::check(pack, &reader);
-        }
+    ) -> Option<Self> {
+        let whole = |table: &mut Table<'_>| read(table, settings);
+        let pack = Table::walk(reader, "the pack", document.get_ref(), Place::File, whole)?;
+        Some(Self { file: file.into(), text: text.into(), usual: settings.is_empty(), ..pack })
+    }
+
+    fn unless_broken(pack: Option<Self>, reader: Reader<'_>) -> Loaded {
         let findings = reader.into_findings();
         let failed = findings.iter().any(|finding| finding.severity == Severity::Error);
         match pack {
