@@ -39,6 +39,7 @@ pub use changes::Change;
 pub use clients::{Clients, Network};
 pub use demo::{SAMPLE_ID, SAMPLE_SECRET};
 pub use dialects::{DIALECTS, Dialect, KnownDialect};
+pub(crate) use dialects::{Document, documents};
 pub use finding::{Finding, Severity};
 pub use limits::Limits;
 pub use listener::{DialectSettings, Listener};

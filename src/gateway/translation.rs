@@ -166,15 +166,12 @@ impl Translation {
         let signature = head.headers.get(http::header::AUTHORIZATION);
         let idempotency_key = idempotency_key(call, signature, || self.random);
         let sending = Sending {
-            now: self.now,
-            default_country: self.country,
             app: self.app.as_ref(),
             random: self.random,
-            request_id: &request_id,
             idempotency_key: idempotency_key.as_deref(),
-            client_address: None,
             accept_language: head.headers.get(http::header::ACCEPT_LANGUAGE),
             traceparent: head.headers.get("traceparent"),
+            ..Sending::new(self.now, self.country, &request_id)
         };
         self.upstream.write_call(call, &sending).map_err(refuse)
     }
@@ -231,13 +228,10 @@ impl Translation {
             Proof::Token | Proof::None => None,
         });
         Asked {
-            operation,
             call: understood.map(|understood| &understood.call),
             signed,
             language,
-            country: self.country,
-            now: self.now,
-            region: &self.regions.own,
+            ..Asked::new(operation, self.country, self.now, &self.regions.own)
         }
     }
 
