@@ -14,6 +14,7 @@ mod man;
 mod message;
 mod packs;
 mod reload;
+mod remembering;
 mod renewal;
 mod run;
 mod serve;
