@@ -69,8 +69,8 @@ fn curl_logs_in_over_either_version() {
 fn node_sends_a_hundred_signed_calls_at_once_over_one_connection() {
     let (app, authority) = (App::sample(), Authority::new());
     let backend = FaultyUpstream::start(Fault::Stalls(signed_in(PHONE)));
-    let unthrottled =
-        "[throttle]\nwrong_logins = \"off\"\nattempts_per_address = \"off\"\nslow_after = \"off\"\n";
+    let unthrottled = "[throttle]\nwrong_logins = \"off\"\nattempts_per_address = \"off\"\n\
+                       slow_after = \"off\"\naccount_answers_per_hour = \"off\"\n";
     let house = House::in_front_of(backend.address, &[&app]).with(unthrottled);
     let gateway = secured(house, &authority).start();
     let request = |members| {
