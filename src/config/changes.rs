@@ -269,7 +269,17 @@ fn compare_listeners(changes: &mut Changes, old: &[Listener], new: &[Listener]) 
             &prefix,
             old,
             new,
-            Listener { address, dialects, default_dialect, unsigned, settings, hosts, tls, proxy_protocol }
+            Listener {
+                address,
+                dialects,
+                default_dialect,
+                unsigned,
+                settings,
+                hosts,
+                tls,
+                http2,
+                proxy_protocol
+            }
         );
         changes.only_at_start(&format!("{prefix}proxy_protocol"));
         changes.weaker(format!("{prefix}tls"), new.tls.is_empty());

@@ -26,6 +26,8 @@ pub struct Listener {
     /// The certificates that are shown, the first one where no other has the name that a client asks
     /// for; none without TLS.
     pub tls: Vec<CertificateFiles>,
+    /// Whether HTTP/2 is spoken besides HTTP/1.1: chosen by ALPN with TLS, by prior knowledge without.
+    pub http2: bool,
     /// Whether each connection begins with a header of the PROXY protocol, from a trusted proxy.
     pub proxy_protocol: bool,
 }
@@ -45,6 +47,7 @@ impl Listener {
             settings: DialectSettings::new(),
             hosts: BTreeMap::new(),
             tls: Vec::new(),
+            http2: false,
             proxy_protocol: false,
         }
     }
@@ -65,6 +68,7 @@ impl Listener {
             .read("hosts", |node| node.table("`hosts`", |table| pinned_hosts(table, &dialects)))
             .unwrap_or_default();
         let tls = table.read("tls", certificates).unwrap_or_default();
+        let http2 = table.read("http2", Node::boolean).unwrap_or(!tls.is_empty());
         let modes = [("off", false), ("required", true)];
         let proxy_protocol = table.read("proxy_protocol", |node| node.choice(&modes)).unwrap_or(false);
         let place = table.place("address");
@@ -76,6 +80,7 @@ impl Listener {
             settings,
             hosts,
             tls,
+            http2,
             proxy_protocol,
         };
         Some(Located { value, place })

@@ -68,6 +68,7 @@ fn settings(directory: &std::path::Path) -> Settings {
             settings: Default::default(),
             hosts: Default::default(),
             tls: Vec::new(),
+            http2: false,
             proxy_protocol: false,
         }],
         admin: None,

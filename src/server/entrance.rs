@@ -24,6 +24,7 @@ use crate::guard::normalised;
 #[derive(Default)]
 pub struct Entrance {
     proxy_protocol: bool,
+    http2: bool,
     tls: Option<Acceptor>,
 }
 
@@ -54,8 +55,9 @@ impl Entrance {
     /// # Errors
     /// When its certificates are of no use.
     pub fn new(listener: &config::Listener) -> Result<Self, String> {
-        let tls = if listener.tls.is_empty() { None } else { Some(tls::acceptor(&listener.tls)?) };
-        Ok(Self { proxy_protocol: listener.proxy_protocol, tls })
+        let tls =
+            if listener.tls.is_empty() { None } else { Some(tls::acceptor(&listener.tls, listener.http2)?) };
+        Ok(Self { proxy_protocol: listener.proxy_protocol, http2: listener.http2, tls })
     }
 
     /// The entrances of these listeners.
@@ -69,6 +71,11 @@ impl Entrance {
     /// Whether a connection's first bytes are those of its first request.
     pub const fn is_open(&self) -> bool {
         !self.proxy_protocol && self.tls.is_none()
+    }
+
+    /// Whether HTTP/2 may begin without having asked: with TLS the handshake asks.
+    pub const fn takes_preface(&self) -> bool {
+        self.http2 && self.tls.is_none()
     }
 
     /// Whether what passes is encrypted.

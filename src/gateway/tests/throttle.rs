@@ -333,7 +333,9 @@ async fn no_caller_has_a_strangers_code_made_shorter() {
             "shopxo" => shopxo_send("user/loginverifysend", "accounts", "13800138001"),
             _ => {
                 let mut body = json!({"channel": "sms", "phone": "+8613800138001", "purpose": "login"});
-                wish.map(|wish| body["code_length"] = json!(wish));
+                if let Some(wish) = wish {
+                    body["code_length"] = json!(wish);
+                }
                 request_of(&body)
             }
         };

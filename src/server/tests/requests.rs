@@ -174,8 +174,14 @@ async fn an_idle_connection_takes_little_memory() {
     let service =
         Service::new(Arc::clone(&edge.probe), Limits::default(), Arc::clone(&edge.load), Arc::new(NoRecords));
     let phase = edge.lifecycle.phase();
-    let connection =
-        Connection { service: Arc::new(service), listener: 0, client: None, secure: false, phase };
+    let connection = Connection {
+        service: Arc::new(service),
+        listener: 0,
+        client: None,
+        secure: false,
+        http2: false,
+        phase,
+    };
     let socket = TcpStream::connect(edge.address).await.unwrap();
     let stream = pingora::protocols::l4::stream::Stream::from(socket);
     let size = std::mem::size_of_val(&connection.run(Box::new(stream), edge.load.connect_proxy().unwrap()));

@@ -26,6 +26,7 @@ pub fn settings() -> Settings {
         settings: Default::default(),
         hosts: Default::default(),
         tls: Vec::new(),
+        http2: false,
         proxy_protocol: false,
     };
     Settings {

@@ -7,6 +7,7 @@ pub mod gateway;
 pub mod http;
 pub mod legacy;
 pub mod load;
+pub mod passed;
 pub mod redis;
 pub mod tls;
 pub mod tools;
