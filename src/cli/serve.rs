@@ -7,19 +7,20 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use tokio::task::JoinSet;
 
+use super::pages::{Running, pages};
 use super::reload::Reloader;
 use super::upstreams::{self, Backends};
 use super::{Bound, Failure, upgrade};
-use crate::backend::{Backend, Message, OPENAPI};
+use crate::backend::Backend;
 use crate::clock::{Clock, Moment, SystemClock};
 use crate::config::Settings;
 use crate::gateway::{Gateway, Stores};
 use crate::guard::Floor;
 use crate::handover::{self, Heir, Incumbent, Memory, Predecessor};
 use crate::observe::{CallRecord, Observer};
-use crate::server::admin::{AdminPages, OutboxEntry};
 use crate::server::notify::{self, Notifier};
 use crate::server::signals::Wishes;
 use crate::server::{self, Edge, Load, Phase, RecordSink, Stopped, signals};
@@ -82,7 +83,9 @@ async fn serve(run: Run<'_>, observer: Arc<Observer>, listening: impl FnOnce(&Bo
     // Codes are for whoever sits at this machine, and for nobody who only reaches it.
     let shown = embedded.clone().filter(|_| settings.is_loopback());
     let (observed, shared) = (Arc::clone(&observer), redis.clone());
-    let pages = pages(&observer, redis, shown);
+    let running = Running { settings: settings.clone(), gateway: Arc::clone(&gateway) };
+    let running = Arc::new(ArcSwap::from_pointee(running));
+    let pages = pages(&observer, Arc::clone(&running), redis, shown);
     observer.metrics().set_certificates(&settings.listeners);
     let sink = Arc::clone(&observer) as _;
     let edge = Edge::start(settings, Arc::clone(&gateway), passing, pages, load, sink, opening)
@@ -115,6 +118,7 @@ async fn serve(run: Run<'_>, observer: Arc<Observer>, listening: impl FnOnce(&Bo
     };
     let reloader = Reloader {
         config: config.map(Path::to_owned),
+        running,
         settings: settings.clone(),
         gateway: Arc::clone(&gateway),
         backends: Backends { upstream, balancer },
@@ -236,30 +240,6 @@ fn read_load(observer: &Observer, load: &Arc<Load>, gateway: &Arc<Gateway>) {
         metrics.set_replay_entries(replay.entries(), replay.bound());
         metrics.set_throttle_entries(windows.entries(SystemClock.now()), windows.bound());
     });
-}
-
-fn pages(observer: &Arc<Observer>, redis: Option<Arc<RedisStore>>, embedded: Option<Backend>) -> AdminPages {
-    let observer = Arc::clone(observer);
-    let outbox = embedded.map(|backend| {
-        let entries = move || backend.outbox().into_iter().map(entry).collect();
-        Box::new(entries) as Box<dyn Fn() -> Vec<OutboxEntry> + Send + Sync>
-    });
-    AdminPages {
-        metrics: Box::new(move || observer.metrics().render()),
-        unready: Box::new(move || redis.as_ref().and_then(|redis| redis.unready())),
-        outbox,
-        openapi: OPENAPI,
-    }
-}
-
-fn entry(message: Message) -> OutboxEntry {
-    OutboxEntry {
-        time: message.time.to_rfc3339(),
-        channel: message.channel.name().to_owned(),
-        to: message.to.clone(),
-        purpose: message.purpose.name().to_owned(),
-        code: message.code.expose().to_owned(),
-    }
 }
 
 impl RecordSink for Observer {

@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
+use prometheus::proto::MetricFamily;
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     TextEncoder,
 };
+use serde_json::Value;
 
-use super::CallRecord;
-use super::labels;
+use super::{CallRecord, figures, labels};
 use crate::account::Operation;
 use crate::config::{DIALECTS, Listener};
 
@@ -209,12 +210,22 @@ impl Metrics {
 
     /// All metrics in Prometheus's text form.
     pub fn render(&self) -> String {
+        let text = TextEncoder::new().encode_to_string(&self.gather());
+        text.unwrap_or_else(|error| format!("# the metrics can't be written: {error}\n"))
+    }
+
+    /// All metrics as JSON, for a page that draws them: what [`Self::render`] has, with histograms summed over their
+    /// labels.
+    pub fn figures(&self) -> Value {
+        figures::of(&self.gather())
+    }
+
+    fn gather(&self) -> Vec<MetricFamily> {
         let refreshers = self.refreshers().clone();
         for refresh in refreshers {
             refresh(self);
         }
-        let text = TextEncoder::new().encode_to_string(&self.registry.gather());
-        text.unwrap_or_else(|error| format!("# the metrics can't be written: {error}\n"))
+        self.registry.gather()
     }
 
     fn refreshers(&self) -> MutexGuard<'_, Vec<Refresh>> {

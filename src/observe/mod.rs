@@ -3,6 +3,7 @@
 
 mod access_log;
 mod diagnostics;
+mod figures;
 mod labels;
 mod line;
 mod metrics;

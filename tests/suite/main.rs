@@ -5,6 +5,7 @@ mod support;
 mod alerts;
 mod backend_schema;
 mod bodies;
+mod console;
 mod dialect_docs;
 mod dialects_front;
 mod front_examples;

@@ -14,6 +14,7 @@ use crate::config::{
     Admin, Clients, Limits, Listener, Log, Regions, Replay, Settings, Shutdown, Throttle, Upstream,
 };
 use crate::server::admin::AdminPages;
+use crate::server::admin::console::Blank;
 use crate::server::serve::{Edge, ServeError};
 use crate::server::{Load, NoRecords, Opening, Sockets, StopSignal, Stopped};
 
@@ -60,6 +61,7 @@ fn start(settings: &Settings) -> Result<(Arc<Probe>, Edge<Probe>), ServeError> {
         unready: Box::new(|| None),
         outbox: None,
         openapi: "{}",
+        console: Box::new(Blank),
     };
     let load = Load::new(&settings.limits);
     let edge = Edge::start(
