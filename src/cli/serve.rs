@@ -27,6 +27,7 @@ use crate::server::{self, Edge, Load, Phase, RecordSink, Stopped, signals};
 use crate::store::own::{Bounds, OwnStores};
 use crate::store::redis::{RedisStore, RedisTokens, RedisWindows};
 use crate::store::{ReplayStore, Terms};
+use crate::upstream::http::HttpBackend;
 
 const DATA_HINT: &str = "DRAGOMAN_DATA_DIR, or `data_dir` in the config, names the data directory: \
                          one that exists or can be made, with room, and used by no other gateway";
@@ -63,6 +64,7 @@ async fn serve(run: Run<'_>, observer: Arc<Observer>, listening: impl FnOnce(&Bo
     let embedded = embedded(settings, upgrade, &clock)?;
     let figures = upstreams::figures(&observer)?;
     let Backends { upstream, balancer } = upstreams::backends(settings, embedded.as_ref(), &figures)?;
+    export_traces(settings, &observer)?;
     let passing = upstreams::passing(settings, balancer.as_ref())?;
     let redis = redis(settings, &observer, Arc::clone(&clock)).await?;
     let own =
@@ -140,6 +142,7 @@ async fn serve(run: Run<'_>, observer: Arc<Observer>, listening: impl FnOnce(&Bo
             tracing::error!(%error, "the replay memory could not be saved; its floor holds");
         }
         observed.close();
+        observed.flush().await;
         if let Some(redis) = &shared {
             redis.close();
         }
@@ -152,6 +155,15 @@ async fn serve(run: Run<'_>, observer: Arc<Observer>, listening: impl FnOnce(&Bo
     let stopped = edge.run(settings, &mut signals, save).await;
     beside.shutdown().await;
     ended(stopped)
+}
+
+/// Begins to send traces, if the settings say where to.
+fn export_traces(settings: &Settings, observer: &Observer) -> Result<(), Failure> {
+    if let Some(traces) = &settings.traces {
+        let collector = HttpBackend::new(traces.collector()).map_err(no_start)?;
+        observer.export(traces, Arc::new(collector));
+    }
+    Ok(())
 }
 
 /// The embedded backend, if that is the upstream.

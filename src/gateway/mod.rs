@@ -9,6 +9,7 @@ mod roster;
 mod route;
 #[cfg(test)]
 mod tests;
+mod traced;
 mod translation;
 mod trust;
 
@@ -27,7 +28,7 @@ use crate::clock::{Clock, Moment};
 use crate::config::{Finding, Settings, UpstreamApp};
 use crate::dialect::{Asked, CANONICAL, Dialect, Language, Pack, Reading};
 use crate::guard::{Apps, Floor, FloorError, Guards, Refusal, ReplayGuard, Throttle};
-use crate::observe::{CallRecord, Outcome};
+use crate::observe::{CallRecord, Outcome, Tracer};
 use crate::seal::{KeysError, SealKeys};
 use crate::store::ReplayStore;
 use crate::store::own::{Bounds, OwnStores};
@@ -120,6 +121,7 @@ pub struct Gateway {
     trust: Trust,
     regions: RegionTable,
     translator: Translator,
+    tracer: Option<Tracer>,
     default_country: Country,
     json_depth: usize,
     clock: Arc<dyn Clock>,
@@ -204,6 +206,7 @@ impl Gateway {
             trust,
             regions: RegionTable::new(&settings.regions),
             translator,
+            tracer: settings.traces.as_ref().map(|traces| Tracer::new(traces.sample_ratio)),
             default_country: settings.default_country,
             json_depth: settings.limits.json_depth,
             dialects,

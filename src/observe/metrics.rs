@@ -81,6 +81,8 @@ series! {
         "Sends and attempts that the throttle remembers.";
     throttle_entries_bound IntGauge "dragoman_throttle_entries_bound" []
         "Sends and attempts that the throttle may remember.";
+    trace_spans IntCounterVec "dragoman_trace_spans_total" ["result"]
+        "Spans of traces, by what became of them: exported, dropped since too many waited, failed at the collector.";
     config_reloads IntCounterVec "dragoman_config_reloads_total" ["result"]
         "Config reloads.";
     config_last_reload_successful IntGauge "dragoman_config_last_reload_successful" []

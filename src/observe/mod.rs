@@ -9,6 +9,7 @@ mod line;
 mod metrics;
 mod observer;
 mod record;
+mod traces;
 
 pub use access_log::AccessLog;
 pub use diagnostics::{StartLogError, start_log};
@@ -16,5 +17,6 @@ pub use labels::Labels;
 pub use metrics::Metrics;
 pub use observer::{ObserveError, Observer};
 pub use record::{Attempt, CallRecord, Outcome};
+pub use traces::{Begun, Exporter, StepKind, TRACE_PARENT, Trace, Tracer};
 
 pub use crate::guard::{Guard, Refusal};

@@ -256,6 +256,7 @@ const scenarios = {
     await view.page.waitForFunction(() => performance.now() > 330_000, undefined, { timeout: 400_000, polling: 1000 });
     await view.page.click('#translate button[type=submit]');
     await translated(view.page);
+    await view.page.evaluate(() => window.scrollTo(0, 0));
     const { y, height } = await (await view.page.$('.version:nth-child(2)')).boundingBox();
     await view.page.setViewportSize({ width: 1280, height: Math.ceil(y + height) + 24 });
     await view.page.evaluate(() => document.activeElement.blur());

@@ -32,6 +32,7 @@ mod systemd;
 mod tls_listeners;
 mod token_stores;
 mod tour;
+mod traces;
 mod upgrade;
 mod upstream_faults;
 mod window_stores;

@@ -47,6 +47,7 @@ pub fn settings() -> Settings {
         dialects: Vec::new(),
         regions: Regions::default(),
         log: Log::default(),
+        traces: None,
         shutdown: Shutdown { drain_delay: Duration::from_secs(60), grace: Duration::from_secs(60) },
         backend: None,
         default_country: Country::CHINA,
