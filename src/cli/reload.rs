@@ -107,7 +107,7 @@ impl Reloader {
         self.service.replace(Arc::clone(&gateway), new.limits.clone(), passes_to, entrances);
         self.observer.metrics().set_certificates(&new.listeners);
         self.observer.relabel(Labels::of(&new));
-        self.observer.metrics().set_config(&new.hash());
+        self.observer.metrics().set_config(&new);
         let running = Running { settings: new.clone(), gateway: Arc::clone(&gateway) };
         self.running.store(Arc::new(running));
         self.gateway = gateway;

@@ -58,6 +58,7 @@ async fn serve(run: Run<'_>, observer: Arc<Observer>, listening: impl FnOnce(&Bo
     let Run { config, settings, upgrade } = run;
     if let Some(directory) = &settings.data_dir {
         create(directory)?;
+        observer.metrics().watch_disk(directory.clone());
     }
     let (mut predecessor, opening) = upgrade::beginning(settings, upgrade).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -103,7 +104,7 @@ async fn serve(run: Run<'_>, observer: Arc<Observer>, listening: impl FnOnce(&Bo
     } else if notifier.is_heard() {
         notify::prove_serving(edge.clients(), edge.admin()).await.map_err(no_start)?;
     }
-    observer.metrics().set_config(&settings.hash());
+    observer.metrics().set_config(settings);
     listening(&Bound { listeners: edge.clients().to_vec(), admin: edge.admin() });
     let notifier = Arc::new(notifier);
     announce(&edge, &notifier);
