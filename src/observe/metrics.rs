@@ -222,7 +222,8 @@ impl Metrics {
     pub fn watch_disk(&self, directory: PathBuf) {
         self.before_reading(move |metrics| {
             let Ok(space) = rustix::fs::statvfs(&directory) else { return };
-            let bytes = |blocks: u64| i64::try_from(blocks.saturating_mul(space.f_frsize)).unwrap_or(i64::MAX);
+            let bytes =
+                |blocks: u64| i64::try_from(blocks.saturating_mul(space.f_frsize)).unwrap_or(i64::MAX);
             metrics.series.data_dir_size.set(bytes(space.f_blocks));
             // What is kept back for root is not free for the gateway.
             metrics.series.data_dir_free.set(bytes(space.f_bavail));

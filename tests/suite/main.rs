@@ -16,6 +16,7 @@ mod legacy_servers;
 mod load_balancer;
 mod metrics;
 mod own_packs;
+mod prometheus;
 mod proxy_protocol;
 mod real_clients;
 mod redis_topologies;
