@@ -147,9 +147,9 @@ fn used(server: &RedisServer) -> usize {
 }
 
 /// Does something a million times, some of them at once.
-async fn a_million_times<F: Future<Output = ()> + Send>(each: impl Fn(usize) -> F + Send + Sync + 'static)
+async fn a_million_times<F>(each: impl Fn(usize) -> F + Send + Sync + 'static)
 where
-    F: 'static,
+    F: Future<Output = ()> + Send + 'static,
 {
     let each = Arc::new(each);
     let mut workers = tokio::task::JoinSet::new();

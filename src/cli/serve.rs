@@ -7,24 +7,25 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use tokio::task::JoinSet;
 
+use super::pages::{Running, pages};
 use super::reload::Reloader;
 use super::remembering::Remembering;
 use super::upstreams::{self, Backends};
 use super::{Bound, Failure, upgrade};
-use crate::backend::{Backend, Message, OPENAPI};
+use crate::backend::Backend;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Settings;
 use crate::gateway::Gateway;
 use crate::guard::Floor;
 use crate::handover::Heir;
 use crate::observe::{CallRecord, Observer};
-use crate::server::admin::{AdminPages, OutboxEntry};
 use crate::server::notify::{self, Notifier};
 use crate::server::signals::Wishes;
 use crate::server::{self, Edge, Load, Phase, RecordSink, Stopped, signals};
-use crate::store::redis::RedisStore;
+use crate::upstream::http::HttpBackend;
 
 const DATA_HINT: &str = "DRAGOMAN_DATA_DIR, or `data_dir` in the config, names the data directory: \
                          one that exists or can be made, with room, and used by no other gateway";
@@ -55,12 +56,14 @@ async fn serve(run: Run<'_>, observer: Arc<Observer>, listening: impl FnOnce(&Bo
     let Run { config, settings, upgrade } = run;
     if let Some(directory) = &settings.data_dir {
         create(directory)?;
+        observer.metrics().watch_disk(directory.clone());
     }
     let (mut predecessor, opening) = upgrade::beginning(settings, upgrade).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let embedded = embedded(settings, upgrade, &clock)?;
     let figures = upstreams::figures(&observer)?;
     let Backends { upstream, balancer } = upstreams::backends(settings, embedded.as_ref(), &figures)?;
+    export_traces(settings, &observer)?;
     let passing = upstreams::passing(settings, balancer.as_ref())?;
     let remembering = Remembering::open(settings, &observer, predecessor.as_ref(), &clock).await?;
     let stores = remembering.stores(settings)?;
@@ -78,7 +81,9 @@ async fn serve(run: Run<'_>, observer: Arc<Observer>, listening: impl FnOnce(&Bo
     let notifier = Notifier::new(env::var_os("NOTIFY_SOCKET").as_deref()).map_err(no_start)?;
     // Codes are for whoever sits at this machine, and for nobody who only reaches it.
     let shown = embedded.clone().filter(|_| settings.is_loopback());
-    let pages = pages(&observer, remembering.shared().cloned(), shown);
+    let running = Running { settings: settings.clone(), gateway: Arc::clone(&gateway) };
+    let running = Arc::new(ArcSwap::from_pointee(running));
+    let pages = pages(&observer, Arc::clone(&running), remembering.shared().cloned(), shown);
     observer.metrics().set_certificates(&settings.listeners);
     let sink = Arc::clone(&observer) as _;
     let edge = Edge::start(settings, Arc::clone(&gateway), passing, pages, load, sink, opening)
@@ -94,7 +99,7 @@ async fn serve(run: Run<'_>, observer: Arc<Observer>, listening: impl FnOnce(&Bo
     } else if notifier.is_heard() {
         notify::prove_serving(edge.clients(), edge.admin()).await.map_err(no_start)?;
     }
-    observer.metrics().set_config(&settings.hash());
+    observer.metrics().set_config(settings);
     listening(&Bound { listeners: edge.clients().to_vec(), admin: edge.admin() });
     let notifier = Arc::new(notifier);
     announce(&edge, &notifier);
@@ -102,6 +107,7 @@ async fn serve(run: Run<'_>, observer: Arc<Observer>, listening: impl FnOnce(&Bo
         upgrade::incumbent(settings, &gateway, &edge, remembering.own().cloned(), stop, &notifier);
     let reloader = Reloader {
         config: config.map(Path::to_owned),
+        running,
         settings: settings.clone(),
         gateway: Arc::clone(&gateway),
         backends: Backends { upstream, balancer },
@@ -129,6 +135,7 @@ async fn save(gateway: &Gateway, observer: &Observer, remembering: &Remembering,
         tracing::error!(%error, "the replay memory could not be saved; its floor holds");
     }
     observer.close();
+    observer.flush().await;
     if let Some(redis) = remembering.shared() {
         redis.close();
     }
@@ -137,6 +144,15 @@ async fn save(gateway: &Gateway, observer: &Observer, remembering: &Remembering,
     {
         tracing::error!(%error, "the embedded backend's log stays until the next start");
     }
+}
+
+/// Begins to send traces, if the settings say where to.
+fn export_traces(settings: &Settings, observer: &Observer) -> Result<(), Failure> {
+    if let Some(traces) = &settings.traces {
+        let collector = HttpBackend::new(traces.collector()).map_err(no_start)?;
+        observer.export(traces, Arc::new(collector));
+    }
+    Ok(())
 }
 
 /// The embedded backend, if that is the upstream.
@@ -177,30 +193,6 @@ fn read_load(observer: &Observer, load: &Arc<Load>, gateway: &Arc<Gateway>) {
         metrics.set_replay_entries(replay.entries(), replay.bound());
         metrics.set_throttle_entries(windows.entries(SystemClock.now()), windows.bound());
     });
-}
-
-fn pages(observer: &Arc<Observer>, redis: Option<Arc<RedisStore>>, embedded: Option<Backend>) -> AdminPages {
-    let observer = Arc::clone(observer);
-    let outbox = embedded.map(|backend| {
-        let entries = move || backend.outbox().into_iter().map(entry).collect();
-        Box::new(entries) as Box<dyn Fn() -> Vec<OutboxEntry> + Send + Sync>
-    });
-    AdminPages {
-        metrics: Box::new(move || observer.metrics().render()),
-        unready: Box::new(move || redis.as_ref().and_then(|redis| redis.unready())),
-        outbox,
-        openapi: OPENAPI,
-    }
-}
-
-fn entry(message: Message) -> OutboxEntry {
-    OutboxEntry {
-        time: message.time.to_rfc3339(),
-        channel: message.channel.name().to_owned(),
-        to: message.to.clone(),
-        purpose: message.purpose.name().to_owned(),
-        code: message.code.expose().to_owned(),
-    }
 }
 
 impl RecordSink for Observer {

@@ -128,6 +128,7 @@ impl Settings {
             seal: new.seal,
             shutdown: self.shutdown.clone(),
             log: self.log,
+            traces: self.traces.clone(),
             backend: self.backend.clone(),
             demo: self.demo,
         }
@@ -163,6 +164,7 @@ fn compare(changes: &mut Changes, old: &Settings, new: &Settings) {
         regions,
         shutdown,
         log,
+        traces,
         backend,
         default_country,
         dialects_dir,
@@ -207,6 +209,7 @@ fn compare(changes: &mut Changes, old: &Settings, new: &Settings) {
     changes.restarting(|changes| {
         changes.compare("shutdown", shutdown, &new.shutdown);
         changes.compare("log", log, &new.log);
+        changes.compare("traces", traces, &new.traces);
     });
 }
 

@@ -60,6 +60,7 @@ impl Settings {
             regions: super::Regions::default(),
             shutdown: super::Shutdown::default(),
             log: super::Log::default(),
+            traces: None,
             backend: None,
             default_country: Country::CHINA,
             demo: true,

@@ -7,7 +7,7 @@ use super::checks::{self, Places};
 use super::reader::{Located, Node, Place, Reader, Table};
 use super::{
     Admin, App, Backend, Clients, Env, Finding, Limits, Listener, Log, PassThrough, Regions, Replay, Seal,
-    Settings, Severity, Shutdown, Store, Throttle, Upstream, overrides,
+    Settings, Severity, Shutdown, Store, Throttle, Traces, Upstream, overrides,
 };
 use crate::account::Country;
 
@@ -104,6 +104,7 @@ fn read_document(table: &mut Table<'_>) -> (Settings, Places) {
     let regions = section(table, "region", "[region]", Regions::read);
     let shutdown = section(table, "shutdown", "[shutdown]", Shutdown::read);
     let log = section(table, "log", "[log]", Log::read);
+    let traces = section(table, "traces", "[traces]", Traces::read);
     // Where a part is wrong, which is noted by now, a default stands in for it, so that the
     // checks over all parts still find what else is wrong.
     let settings = Settings {
@@ -125,6 +126,7 @@ fn read_document(table: &mut Table<'_>) -> (Settings, Places) {
         regions: regions.unwrap_or_default(),
         shutdown: shutdown.unwrap_or_default(),
         log: log.unwrap_or_default(),
+        traces: traces.flatten(),
         backend: None,
         default_country: default_country.unwrap_or(Country::CHINA),
         demo: false,

@@ -27,6 +27,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod throttle;
+mod traces;
 mod upstream;
 mod value;
 
@@ -55,6 +56,7 @@ pub use seal::Seal;
 pub use shutdown::Shutdown;
 pub use store::{OnStoreError, Redis, RedisAddress, Store, Topology};
 pub use throttle::Throttle;
+pub use traces::Traces;
 pub use upstream::{
     Balancing, Certificates, Concurrency, Ejection, HealthCheck, HttpUpstream, HttpVersion, Policy, Upstream,
     UpstreamApp,
@@ -102,6 +104,8 @@ pub struct Settings {
     pub shutdown: Shutdown,
     /// The diagnostic log.
     pub log: Log,
+    /// Where traces of calls are sent, if they are.
+    pub traces: Option<Traces>,
     /// The embedded backend, where [`Upstream::Embedded`] is used.
     pub backend: Option<Backend>,
     /// The country of phones without a country code.

@@ -12,7 +12,7 @@ use super::{Arrival, Gateway, Route};
 use crate::account::{Account, Call, Extensions, Operation, Problem, ProblemCode, Reply};
 use crate::dialect::{Asked, CANONICAL, Dialect, Habits, Language, Pack, Proof, Sending, Signed, Understood};
 use crate::guard::{Admission, Guard, Refusal, SignedRequest};
-use crate::observe::{Attempt, CallRecord, Outcome};
+use crate::observe::{Attempt, CallRecord, Outcome, TRACE_PARENT};
 use crate::store::Receipt;
 use crate::upstream::{Failure, FailureKind};
 
@@ -38,6 +38,8 @@ pub(super) async fn run(
     };
     record.dialect = Some(dialect.name());
     record.operation = Some(operation);
+    let parent = head.headers.get(TRACE_PARENT);
+    record.trace = gateway.tracer.as_ref().and_then(|tracer| tracer.begin(parent));
     let understood = match dialect.read_call(operation, head, body, gateway.reading()) {
         Ok(understood) => understood,
         Err(problem) => {
@@ -70,7 +72,7 @@ pub(super) struct Exchange<'a> {
     pub(super) gateway: &'a Gateway,
     /// The dialect that the caller speaks.
     pub(super) client: &'a Pack,
-    arrival: &'a Arrival,
+    pub(super) arrival: &'a Arrival,
     head: &'a request::Parts,
     body: &'a Bytes,
     /// Whether the replay guard lets this very request pass no second time.
@@ -85,7 +87,7 @@ impl Exchange<'_> {
         record: &mut CallRecord,
     ) -> Result<Reply, Problem> {
         let receipt = match signed {
-            Some(signed) => self.guard(call, signed, record).await?,
+            Some(signed) => self.traced_guard(call, signed, record).await?,
             None => None,
         };
         self.once = receipt.is_some();
@@ -133,7 +135,7 @@ impl Exchange<'_> {
         if call.operation == Operation::SendCode {
             call.code_length = code_length(call, self.client.habits());
         }
-        self.gateway.admit(self.arrival, call, record).await
+        self.traced_limits(call, record).await
     }
 
     /// Makes of the backend's good answer what this client can use.
@@ -163,7 +165,7 @@ impl Exchange<'_> {
     }
 
     /// Lets the guards decide, and notes what they found.
-    async fn guard(
+    pub(super) async fn guard(
         &self,
         call: &mut Call,
         signed: &Signed,
@@ -194,15 +196,21 @@ impl Exchange<'_> {
         }
     }
 
-    /// Encodes, sends, decodes: one try at the backend.
-    pub(super) async fn ask(&self, call: &Call, record: &mut CallRecord) -> Result<Reply, Told> {
+    /// Encodes, sends, decodes: one try at the backend, which may learn of the trace that it belongs to.
+    pub(super) async fn try_once(
+        &self,
+        call: &Call,
+        traceparent: Option<&HeaderValue>,
+        record: &mut CallRecord,
+    ) -> Result<Reply, Told> {
         let gateway = self.gateway;
         known_purpose(call).map_err(|problem| Told { problem, undone: true })?;
         let dialect = gateway.pack(gateway.upstream_dialect);
         record.upstream = Some(dialect.name());
         let signature = self.head.headers.get(AUTHORIZATION).filter(|_| self.once);
         let idempotency_key = idempotency_key(call, signature, || self.random());
-        let sending = self.sending(idempotency_key.as_deref());
+        let mut sending = self.sending(idempotency_key.as_deref());
+        sending.traceparent = traceparent.or(sending.traceparent);
         let request = dialect.write_call(call, &sending).map_err(|problem| Told { problem, undone: true })?;
         let sent = Instant::now();
         let answer = gateway.upstream.send(request, self.arrival.deadline).await;
@@ -240,7 +248,7 @@ impl Exchange<'_> {
             idempotency_key,
             client_address: self.arrival.client,
             accept_language: self.head.headers.get(ACCEPT_LANGUAGE),
-            traceparent: self.head.headers.get("traceparent"),
+            traceparent: self.head.headers.get(TRACE_PARENT),
         }
     }
 

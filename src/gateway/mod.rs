@@ -9,6 +9,7 @@ mod roster;
 mod route;
 #[cfg(test)]
 mod tests;
+mod traced;
 mod translation;
 mod trust;
 
@@ -27,7 +28,7 @@ use crate::clock::{Clock, Moment};
 use crate::config::{Finding, Settings, UpstreamApp};
 use crate::dialect::{Asked, CANONICAL, Dialect, Language, Pack, Reading};
 use crate::guard::{Apps, Floor, FloorError, Guards, Refusal, ReplayGuard, Throttle};
-use crate::observe::{CallRecord, Outcome};
+use crate::observe::{CallRecord, Outcome, Tracer};
 use crate::seal::{KeysError, SealKeys};
 use crate::store::ReplayStore;
 use crate::store::own::{Bounds, OwnStores};
@@ -39,7 +40,10 @@ use regions::RegionTable;
 use roster::Roster;
 pub use route::Route;
 use route::Routes;
-pub use translation::{Refused, Side, TranslatedAnswer, TranslatedRequest, Translation};
+pub use translation::{
+    AskedForError, Pasted, PastedError, Refused, Side, SideBySide, TranslatedAnswer, TranslatedRequest,
+    Translation, Translator, asked_for, chosen,
+};
 use trust::Trust;
 
 /// What the edge knows of a request besides its bytes.
@@ -116,6 +120,8 @@ pub struct Gateway {
     upstream_app: Option<UpstreamApp>,
     trust: Trust,
     regions: RegionTable,
+    translator: Translator,
+    tracer: Option<Tracer>,
     default_country: Country,
     json_depth: usize,
     clock: Arc<dyn Clock>,
@@ -189,6 +195,7 @@ impl Gateway {
         let enforced = guards.enforces_signatures();
         let routes = Routes::new(settings, &mut roster, upstream_dialect, enforced)?;
         let dialects = routes.dialects().clone();
+        let translator = Translator::new(settings, &mut roster)?;
         Ok(Self {
             routes,
             guards,
@@ -198,6 +205,8 @@ impl Gateway {
             upstream_app,
             trust,
             regions: RegionTable::new(&settings.regions),
+            translator,
+            tracer: settings.traces.as_ref().map(|traces| Tracer::new(traces.sample_ratio)),
             default_country: settings.default_country,
             json_depth: settings.limits.json_depth,
             dialects,
@@ -249,6 +258,11 @@ impl Gateway {
     /// The throttle, for figures.
     pub fn throttle(&self) -> &Throttle {
         &self.throttle
+    }
+
+    /// Translates messages for people who look at them.
+    pub const fn translator(&self) -> &Translator {
+        &self.translator
     }
 
     /// Saves what the next start must know; to be called after the last request.

@@ -60,6 +60,7 @@ fn settings(directory: &std::path::Path) -> Settings {
         calling_codes: codes.to_vec(),
     };
     Settings {
+        traces: None,
         listeners: vec![Listener {
             address: "127.0.0.1:0".parse().unwrap(),
             dialects: vec!["canonical".to_owned(), "coolkit".to_owned()],

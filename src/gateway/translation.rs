@@ -3,7 +3,10 @@
 //!
 //! What the gateway alone knows stays out: tokens and challenges that it sealed are taken and given as they are.
 
+mod asked_for;
+mod chosen;
 mod notes;
+mod translator;
 
 use std::sync::Arc;
 
@@ -18,6 +21,10 @@ use crate::account::{Call, Country, Operation, Problem, ProblemCode, Reply};
 use crate::clock::Moment;
 use crate::config::{Regions, UpstreamApp};
 use crate::dialect::{Asked, Dialect, Language, Pack, Proof, Reading, Sending, Understood};
+
+pub use asked_for::{AskedForError, asked_for};
+pub use chosen::chosen;
+pub use translator::{Pasted, PastedError, SideBySide, Translator};
 
 /// Two dialects, and what an exchange between them needs besides its messages.
 #[derive(Debug, Clone)]

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::Trace;
 use crate::account::{Operation, ProblemCode};
 use crate::clock::Moment;
 use crate::guard::{Decision, Limit, RateLimit, Refusal};
@@ -100,6 +101,8 @@ pub struct CallRecord {
     pub region: Option<String>,
     /// How often the call was sent on to another region.
     pub hops: u8,
+    /// Its trace, if it is traced.
+    pub trace: Option<Box<Trace>>,
     /// From the first byte of the request to the last byte of the answer.
     pub duration: Duration,
     /// The part of it spent waiting for the backend.
@@ -136,6 +139,7 @@ impl CallRecord {
             upstream: None,
             region: None,
             hops: 0,
+            trace: None,
             duration: Duration::ZERO,
             upstream_duration: Duration::ZERO,
             client_duration: Duration::ZERO,

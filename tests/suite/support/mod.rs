@@ -3,6 +3,7 @@
 pub mod authority;
 pub mod clients;
 pub mod coolkit;
+pub mod document;
 pub mod gateway;
 pub mod http;
 pub mod legacy;
