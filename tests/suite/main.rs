@@ -36,5 +36,6 @@ mod token_stores;
 mod tour;
 mod upgrade;
 mod upstream_faults;
+mod upstream_outage;
 mod window_stores;
 mod windows_away;
