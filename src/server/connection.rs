@@ -34,7 +34,7 @@ const LINGER_BYTES: usize = 256 * 1024;
 
 /// How long the first request of a connection may take when the process stops: whoever has just
 /// connected can't know that.
-const FIRST_REQUEST_TIME: Duration = Duration::from_secs(1);
+pub const FIRST_REQUEST_TIME: Duration = Duration::from_secs(1);
 
 /// A stream that can carry another request, and what was already read of that.
 pub type Reusable = Option<(Stream, BytesMut)>;

@@ -5,6 +5,7 @@ mod proxy_protocol;
 mod tls;
 
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 
 use pingora::listeners::tls::Acceptor;
@@ -14,6 +15,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::application::Application;
+use super::connection::FIRST_REQUEST_TIME;
 use super::lifecycle::Phase;
 use super::load::{ConnectionShare, HandshakeFault};
 use super::service::Service;
@@ -93,10 +95,16 @@ impl Entrance {
         phase: &mut watch::Receiver<Phase>,
     ) -> Option<Entered> {
         let limit = service.serving().limits.header_timeout;
+        let mut pass = pin!(timeout(limit, self.pass(service, stream, peer, share)));
         let passed = tokio::select! {
             biased;
-            passed = timeout(limit, self.pass(service, stream, peer, share)) => passed,
-            _ = phase.wait_for(|phase| *phase == Phase::Stopping) => return None,
+            passed = &mut pass => Some(passed),
+            _ = phase.wait_for(|phase| *phase == Phase::Stopping) => None,
+        };
+        let passed = match passed {
+            Some(passed) => passed,
+            // Who was just accepted may still send the first request.
+            None => timeout(FIRST_REQUEST_TIME, pass).await.and_then(|passed| passed),
         };
         match passed.unwrap_or(Err(Ended::By(HandshakeFault::TooSlow))) {
             Ok(entered) => Some(entered),

@@ -77,7 +77,7 @@ async fn accept<A: Application>(
         tokio::select! {
             biased;
             // The client is told to take its next request elsewhere.
-            _ = phase.wait_for(|phase| *phase != Phase::Running), if !leaving => {
+            _ = phase.wait_for(|phase| !phase.keeps_connections()), if !leaving => {
                 streams.graceful_shutdown();
                 leaving = true;
             }

@@ -39,5 +39,6 @@ mod tour;
 mod traces;
 mod upgrade;
 mod upstream_faults;
+mod upstream_outage;
 mod window_stores;
 mod windows_away;

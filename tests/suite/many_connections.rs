@@ -3,11 +3,14 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 
+use crate::support::authority::Authority;
 use crate::support::coolkit::{App, is_session, login};
 use crate::support::gateway::{Gateway, House};
 use crate::support::http::Connection;
+use crate::support::tls;
 use crate::support::upstream::{Fault, FaultyUpstream, signed_in};
 
 const PHONE: &str = "+8613800138961";
@@ -15,8 +18,13 @@ const IDLE: usize = 10_000;
 const SLOW: usize = 100;
 /// Tells this program, started anew, what it is to connect to.
 const TARGET: &str = "DRAGOMAN_TEST_HOLD_CONNECTIONS_TO";
+/// The file of the authority that it is to believe, where it is to speak TLS.
+const BELIEVED: &str = "DRAGOMAN_TEST_BELIEVED_AUTHORITY";
 /// The goal of an idle connection, in bytes.
 const GOAL: u64 = 12 * 1024;
+/// How many of them speak TLS, and what each of those may take: the library keeps two buffers and the keys.
+const ENCRYPTED: usize = 1_000;
+const ENCRYPTED_GOAL: u64 = 48 * 1024;
 
 /// Connections that a process of their own holds until this is dropped: this one may not have as many files.
 struct Holder {
@@ -26,10 +34,11 @@ struct Holder {
 }
 
 impl Holder {
-    fn start(target: SocketAddr) -> Self {
+    fn start(target: SocketAddr, believed: Option<&Path>) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["many_connections::holds_connections", "--exact", "--nocapture", "--quiet"])
             .env(TARGET, target.to_string())
+            .envs(believed.map(|file| (BELIEVED, file)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -61,15 +70,24 @@ impl Drop for Holder {
     }
 }
 
+/// What requests are written to.
+trait Client: Read + Write {}
+
+impl<S: Read + Write> Client for S {}
+
 /// No test unless it is told a target: then it is the process that holds connections.
 #[test]
 fn holds_connections() {
     let Ok(target) = std::env::var(TARGET) else { return };
     let target: SocketAddr = target.parse().unwrap();
     let mut input = std::io::stdin().lines();
-    let mut connections: Vec<TcpStream> = Vec::new();
-    for _ in 0..IDLE {
-        let mut connection = TcpStream::connect(target).unwrap();
+    let believed = std::env::var_os(BELIEVED).map(|file| tls::believing(Path::new(&file), &[]));
+    let mut connections: Vec<Box<dyn Client>> = Vec::new();
+    for _ in 0..if believed.is_some() { ENCRYPTED } else { IDLE } {
+        let mut connection: Box<dyn Client> = match &believed {
+            Some(config) => Box::new(tls::connect(target, "gateway.example", config).unwrap()),
+            None => Box::new(TcpStream::connect(target).unwrap()),
+        };
         // Each was a client: it asked, was answered, and stays.
         connection.write_all(b"GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
         let mut answer = [0; 4096];
@@ -113,7 +131,7 @@ fn ten_thousand_idle_clients_and_a_hundred_slow_ones_keep_nobody_from_being_serv
     let mut connection = Connection::open(gateway.http);
     log_in(&gateway, &app, &mut connection);
     let before = gateway.memory("VmRSS");
-    let mut holder = Holder::start(gateway.http);
+    let mut holder = Holder::start(gateway.http, None);
     holder.wait_for("idle");
     assert_eq!(gateway.metric("dragoman_connections"), i64::try_from(IDLE).unwrap() + 1);
     let each = (gateway.memory("VmRSS") - before) / IDLE as u64;
@@ -129,4 +147,23 @@ fn ten_thousand_idle_clients_and_a_hundred_slow_ones_keep_nobody_from_being_serv
     drop(holder);
     gateway.wait_for_metric("dragoman_connections", 1);
     log_in(&gateway, &app, &mut connection);
+}
+
+#[test]
+fn an_idle_client_with_tls_takes_a_little_more() {
+    let (app, authority) = (App::sample(), Authority::new());
+    authority.sign("gateway.example");
+    let (certificate, key) = (authority.file("gateway.example.pem"), authority.file("gateway.example.key"));
+    let backend = FaultyUpstream::start(Fault::Down);
+    let mut house = House::in_front_of(backend.address, &[&app])
+        .listening_with(&format!("tls = {{ certificate = {certificate:?}, key = {key:?} }}"));
+    house.change("[limits]\n", "[limits]\nkeepalive = \"30m\"\n");
+    let gateway = house.start();
+    let before = gateway.memory("VmRSS");
+    let mut holder = Holder::start(gateway.http, Some(&authority.file("ca.pem")));
+    holder.wait_for("idle");
+    assert_eq!(gateway.metric("dragoman_connections"), i64::try_from(ENCRYPTED).unwrap());
+    let each = (gateway.memory("VmRSS") - before) / ENCRYPTED as u64;
+    println!("{each} bytes for each of {ENCRYPTED} idle connections with TLS");
+    assert!(each <= ENCRYPTED_GOAL, "{each} bytes each");
 }

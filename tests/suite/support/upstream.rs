@@ -1,7 +1,8 @@
 //! A canonical upstream that fails in a chosen way and counts what reached it.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -26,25 +27,50 @@ pub enum Fault {
 pub struct FaultyUpstream {
     pub address: SocketAddr,
     requests: Arc<Mutex<Vec<String>>>,
+    connections: Arc<Mutex<Vec<TcpStream>>>,
+    dead: Arc<AtomicBool>,
 }
 
 impl FaultyUpstream {
     pub fn start(fault: Fault) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::start_at(([127, 0, 0, 1], 0).into(), fault)
+    }
+
+    /// Where another one died, say.
+    pub fn start_at(address: SocketAddr, fault: Fault) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
-        let requests = Arc::new(Mutex::new(Vec::new()));
-        let kept = Arc::clone(&requests);
+        let (requests, connections, dead) =
+            <(Arc<Mutex<Vec<_>>>, Arc<Mutex<Vec<_>>>, Arc<AtomicBool>)>::default();
+        let (kept, open, over) = (Arc::clone(&requests), Arc::clone(&connections), Arc::clone(&dead));
         if matches!(fault, Fault::Down) {
             drop(listener);
         } else {
             thread::spawn(move || {
                 for stream in listener.incoming().flatten() {
+                    if over.load(Ordering::SeqCst) {
+                        return;
+                    }
+                    open.lock().unwrap().push(stream.try_clone().unwrap());
                     let (fault, kept) = (fault.clone(), Arc::clone(&kept));
                     thread::spawn(move || serve(stream, &fault, &kept));
                 }
             });
         }
-        Self { address, requests }
+        Self { address, requests, connections, dead }
+    }
+
+    /// Accepts nothing more, and ends its connections.
+    pub fn die(&self) {
+        self.dead.store(true, Ordering::SeqCst);
+        // The listener notices with its next connection.
+        while TcpStream::connect(self.address).is_ok() {
+            thread::yield_now();
+        }
+        for connection in self.connections.lock().unwrap().drain(..) {
+            // It may have ended by itself.
+            let _ = connection.shutdown(Shutdown::Both);
+        }
     }
 
     /// How many whole requests came in.
