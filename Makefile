@@ -10,7 +10,7 @@ export PATH := $(DRAGOMAN_TOOLS)/bin:$(PATH)
 help:
 	@echo 'make run    build and start the gateway with its embedded backend on 127.0.0.1:8080'
 	@echo 'make test   formatting, lints, documentation and all tests, real clients included'
-	@echo 'make bench  the micro-benchmark and the instruction count per request'
+	@echo 'make bench  the micro-benchmarks, the memory of a million entries, the instructions per request'
 	@echo 'make fuzz   every decoder against libFuzzer, FUZZ_SECONDS=600 each, with a nightly compiler'
 	@echo 'make lint   licences, banned and vulnerable dependencies'
 	@echo 'make build  the binary as it is packaged: target/dist/dragoman'
@@ -53,7 +53,7 @@ test:
 
 bench:
 	@scripts/install-tools.sh bench
-	cargo bench --locked --bench exchange --bench translation
+	cargo bench --locked --bench exchange --bench translation --bench memory
 	scripts/count-instructions.sh
 
 fuzz:

@@ -27,15 +27,14 @@ const ANSWER: &str = concat!(
 
 fn sending(app: &UpstreamApp) -> Sending<'_> {
     Sending {
-        now: Moment::from_seconds(1_558_004_249),
-        default_country: Country::CHINA,
         app: Some(app),
         random: 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef,
-        request_id: "01234567-89ab-cdef-0123-456789abcdef",
-        idempotency_key: None,
         client_address: "192.0.2.7".parse().ok(),
-        accept_language: None,
-        traceparent: None,
+        ..Sending::new(
+            Moment::from_seconds(1_558_004_249),
+            Country::CHINA,
+            "01234567-89ab-cdef-0123-456789abcdef",
+        )
     }
 }
 
@@ -45,13 +44,14 @@ fn asked(understood: &Understood) -> Asked<'_> {
         Proof::Token | Proof::None => None,
     };
     Asked {
-        operation: Some(understood.call.operation),
         call: Some(&understood.call),
         signed,
-        language: None,
-        country: Country::CHINA,
-        now: Moment::from_seconds(1_558_004_249),
-        region: "cn",
+        ..Asked::new(
+            Some(understood.call.operation),
+            Country::CHINA,
+            Moment::from_seconds(1_558_004_249),
+            "cn",
+        )
     }
 }
 

@@ -4,10 +4,14 @@
 //! `load answer` serves a canonical answer; it prints `listening http ADDRESS`.
 //! `load send ADDRESS COUNT APP SECRET_FILE EXPECTED` sends COUNT logins, one after another,
 //! each with its own nonce, and fails unless every answer is a success that holds EXPECTED.
+//! `load start COUNT APP SECRET_FILE EXPECTED DIRECTORY PROGRAM…` starts a gateway COUNT times, each with a data
+//! directory of its own in DIRECTORY, and tells how long it took from there to the answer to a first login.
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
@@ -35,7 +39,13 @@ fn main() -> Outcome<()> {
             let secret = std::fs::read_to_string(secret)?;
             send(address, count.parse()?, app, secret.trim_end(), expected)
         }
-        _ => Err("usage: load answer | load send ADDRESS COUNT APP SECRET_FILE EXPECTED".into()),
+        ["start", count, app, secret, expected, directory, program @ ..] => {
+            let secret = std::fs::read_to_string(secret)?;
+            start(count.parse()?, (app, secret.trim_end()), expected, Path::new(directory), program)
+        }
+        _ => {
+            Err("usage: load answer | load send … | load start …: the head of the source has the rest".into())
+        }
     }
 }
 
@@ -80,6 +90,62 @@ fn send(address: &str, count: u64, app: &str, secret: &str, expected: &str) -> O
     }
     println!("{count} requests in {:.3} s", start.elapsed().as_secs_f64());
     Ok(())
+}
+
+fn start(
+    count: u64,
+    (app, secret): (&str, &str),
+    expected: &str,
+    directory: &Path,
+    program: &[&str],
+) -> Outcome<()> {
+    let [program, arguments @ ..] = program else { return Err("no program to start".into()) };
+    let mut times = Vec::new();
+    for number in 0..count {
+        let data = directory.join(number.to_string());
+        let begin = Instant::now();
+        let mut child = Command::new(program)
+            .args(arguments)
+            .env("DRAGOMAN_DATA_DIR", data)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let answered = first_answer(&mut child, app, secret, expected);
+        times.push(begin.elapsed());
+        child.kill()?;
+        child.wait()?;
+        answered?;
+    }
+    times.sort_unstable();
+    let milliseconds = |time: Option<&Duration>| time.map_or(0.0, |time| time.as_secs_f64() * 1000.0);
+    let (median, slowest) = (times.get(times.len() / 2), times.last());
+    println!(
+        "cold start to the first answer: median {:.1} ms, slowest {:.1} ms of {count}",
+        milliseconds(median),
+        milliseconds(slowest)
+    );
+    Ok(())
+}
+
+/// Waits until a process says where it listens, and asks it at once.
+fn first_answer(child: &mut Child, app: &str, secret: &str, expected: &str) -> Outcome<()> {
+    let mut said = BufReader::new(child.stderr.take().ok_or("no stderr")?);
+    let mut text = String::new();
+    let address = loop {
+        text.clear();
+        if said.read_line(&mut text)? == 0 {
+            return Err("it ended".into());
+        }
+        if let Some((_, rest)) = text.split_once("listening http ") {
+            break rest.split_whitespace().next().unwrap_or_default();
+        }
+    };
+    let mut reader = BufReader::new(TcpStream::connect(address)?);
+    reader.get_mut().write_all(&signed_login(address, app, secret, 1)?)?;
+    match read_message(&mut reader)? {
+        Some((head, body)) if head.starts_with("HTTP/1.1 20") && body.contains(expected) => Ok(()),
+        other => Err(format!("the first request was answered with {other:?}").into()),
+    }
 }
 
 fn signed_login(address: &str, app: &str, secret: &str, nonce: u64) -> Outcome<Vec<u8>> {

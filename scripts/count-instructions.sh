@@ -3,10 +3,11 @@
 # pass-through of twenty lines on the same Pingora, and in Dragoman with every check on. Each
 # process is measured twice, with FEW and with MANY requests on one connection; the difference
 # belongs to the requests alone, so what starting and stopping cost cancels out. The backend and
-# the client are processes of their own and are not counted.
+# the client are processes of their own and are not counted. At the end Dragoman is started STARTS times,
+# and told is how long each took to its first answer.
 #
 #   scripts/count-instructions.sh [baseline]     `baseline` measures the pass-through only
-#   FEW=200 MANY=1200 PROFILE=release            say how many requests, and which cargo profile
+#   FEW=200 MANY=1200 PROFILE=release STARTS=20  say how many requests, which cargo profile, and how many starts
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -149,3 +150,6 @@ printf '(a) pass-through  %8d instructions a request\n' "$baseline"
 gateway=$(per_request dragoman "$programs/dragoman" run -c "$work/dragoman.toml")
 printf '(b) Dragoman      %8d instructions a request\n' "$gateway"
 awk -v a="$baseline" -v b="$gateway" 'BEGIN { printf "(b)/(a)           %8.2f\n", b / a }'
+mkdir "$work/starts"
+"$programs/examples/load" start "${STARTS:-20}" "$app" "$work/secret" '"at":"' "$work/starts" \
+    "$programs/dragoman" run -c "$work/dragoman.toml"

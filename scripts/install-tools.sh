@@ -74,21 +74,22 @@ test_tools() {
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3 python3-venv)
     command -v node >/dev/null || missing+=(nodejs)
     command -v npm >/dev/null || missing+=(npm)
+    command -v chromium >/dev/null || missing+=(chromium)
     [ ${#missing[@]} -eq 0 ] || apt_install "${missing[@]}"
     rust_component fmt rustfmt
     rust_component clippy clippy
     mkdir -p "$tools"
-    promtool
+    prometheus
     redis
     python_packages
     node_packages
 }
 
-# Debian's prometheus package would start a server; only promtool is taken out of it.
-promtool() {
-    [ ! -x "$tools/bin/promtool" ] || return 0
+# Debian's prometheus package would start a server; only the programs are taken out of it.
+prometheus() {
+    [ ! -x "$tools/bin/promtool" ] || [ ! -x "$tools/bin/prometheus" ] || return 0
     apt_update prometheus
-    say "unpacking promtool"
+    say "unpacking prometheus and promtool"
     local unpacked
     unpacked=$(mktemp -d)
     (
@@ -97,7 +98,7 @@ promtool() {
         dpkg-deb --extract ./*.deb .
     )
     mkdir -p "$tools/bin"
-    mv "$unpacked/usr/bin/promtool" "$tools/bin/promtool"
+    mv "$unpacked/usr/bin/promtool" "$unpacked/usr/bin/prometheus" "$tools/bin/"
     rm -rf "$unpacked"
 }
 

@@ -56,6 +56,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "account",
             "sign",
             "hexadecimal",
+            "http_text",
             "clock",
         ],
     ),

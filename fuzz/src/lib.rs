@@ -53,15 +53,7 @@ fn dialect(name: &str) -> &'static Pack {
 }
 
 fn asked(operation: Operation, call: Option<&Call>) -> Asked<'_> {
-    Asked {
-        operation: Some(operation),
-        call,
-        signed: None,
-        language: None,
-        country: READING.default_country,
-        now: NOW,
-        region: "cn",
-    }
+    Asked { call, ..Asked::new(Some(operation), READING.default_country, NOW, "cn") }
 }
 
 /// The first line, and what is behind it.
@@ -103,17 +95,8 @@ fn call(name: &str, data: &[u8]) {
         Ok(understood) => {
             // Whether it has a form is for the values to say; that it is said without a panic counts here.
             let app = dragoman::config::UpstreamApp { id: "app".to_owned(), secret: "secret".into() };
-            let sending = Sending {
-                now: NOW,
-                default_country: READING.default_country,
-                app: Some(&app),
-                random: 7,
-                request_id: "r",
-                idempotency_key: None,
-                client_address: None,
-                accept_language: None,
-                traceparent: None,
-            };
+            let sending =
+                Sending { app: Some(&app), random: 7, ..Sending::new(NOW, READING.default_country, "r") };
             for name in ["coolkit", "qingzhenyun", "discuzq", "shopxo", "canonical"] {
                 _ = dialect(name).write_call(&understood.call, &sending);
             }

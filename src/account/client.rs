@@ -96,6 +96,11 @@ impl Extensions {
         self.of(dialect).find(|extension| names(&extension.path)).map(|extension| extension.json.as_str())
     }
 
+    /// How many have no place in messages of a dialect, since they are another's.
+    pub fn foreign_to(&self, dialect: &str) -> usize {
+        self.0.iter().filter(|extension| extension.dialect != dialect).count()
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
+use crate::gateway::AskedForError;
+
 /// A command that failed: what, because of what, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
@@ -49,5 +51,13 @@ impl Error for Failure {}
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self::new("can't write the output").because(error)
+    }
+}
+
+impl From<AskedForError> for Failure {
+    fn from(error: AskedForError) -> Self {
+        let hint =
+            error.hint.unwrap_or_else(|| "give the request that it answers: --answers FILE".to_owned());
+        Self::new(error.message).hint(hint)
     }
 }

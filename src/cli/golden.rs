@@ -9,12 +9,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Failure, asked_for, packs};
+use super::{Failure, packs};
 use crate::account::{Country, Secret};
 use crate::clock::Moment;
 use crate::config::{DialectSettings, Region, Regions, UpstreamApp};
 use crate::dialect::{Dialects, Understood, call_form, problem_form, reply_form};
-use crate::gateway::Translation;
+use crate::gateway::{Translation, asked_for};
 
 pub use difference::write_difference;
 use message::{answer_of, request_of, value_of_answer, value_of_request};
@@ -98,7 +98,7 @@ impl Case {
         };
         let understood = match (&self.request, &self.operation) {
             (Some(request), None) => actual.ask(&translation, request)?,
-            (None, Some(operation)) => Some(translation.unasked(asked_for::call(operation)?)),
+            (None, Some(operation)) => Some(translation.unasked(asked_for(operation)?)),
             (Some(_), Some(_)) => {
                 return Err(
                     Failure::new("`operation` beside `request`").hint("the request says it: take it out")

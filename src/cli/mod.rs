@@ -1,7 +1,6 @@
 //! The command line: one file a command. What a command says goes to stdout, why it failed to
 //! stderr. Exit codes: 0 good, 1 failed or "no", 2 wrong usage.
 
-mod asked_for;
 mod backend;
 mod banner;
 mod check;
@@ -13,7 +12,9 @@ mod healthcheck;
 mod man;
 mod message;
 mod packs;
+mod pages;
 mod reload;
+mod remembering;
 mod renewal;
 mod run;
 mod serve;

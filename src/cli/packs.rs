@@ -76,29 +76,3 @@ pub fn setting(text: &str) -> Result<(String, String, String), String> {
     });
     parts.ok_or_else(|| "write it as dialect.setting=value".to_owned())
 }
-
-/// The settings of a client's dialect and of the backend's: those of the config, and what `--set` says.
-pub fn chosen(
-    settings: Option<&Settings>,
-    upstream: &str,
-    set: &[(String, String, String)],
-) -> [DialectSettings; 2] {
-    let mut client = DialectSettings::new();
-    let mut backend = DialectSettings::new();
-    for listener in settings.iter().flat_map(|settings| &settings.listeners) {
-        for (dialect, chosen) in &listener.settings {
-            client.entry(dialect.clone()).or_insert_with(|| chosen.clone());
-        }
-    }
-    if let Some(http) = settings.and_then(|settings| settings.upstream.http())
-        && http.dialect == upstream
-    {
-        backend.insert(http.dialect.clone(), http.settings.clone());
-    }
-    for (dialect, name, value) in set {
-        for side in [&mut client, &mut backend] {
-            side.entry(dialect.clone()).or_default().insert(name.clone(), value.clone());
-        }
-    }
-    [client, backend]
-}

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
 use tokio::time::sleep;
 
+use super::pages::Running;
 use super::renewal::Renewal;
 use super::upstreams::Backends;
 use super::{Failure, settings};
@@ -24,6 +26,8 @@ use crate::upstream::figures::Figures;
 /// What runs, and where its config stands.
 pub(super) struct Reloader {
     pub config: Option<PathBuf>,
+    /// What the pages for operators show.
+    pub running: Arc<ArcSwap<Running>>,
     pub settings: Settings,
     pub gateway: Arc<Gateway>,
     pub backends: Backends,
@@ -101,7 +105,9 @@ impl Reloader {
         self.service.replace(Arc::clone(&gateway), new.limits.clone(), passes_to, entrances);
         self.observer.metrics().set_certificates(&new.listeners);
         self.observer.relabel(Labels::of(&new));
-        self.observer.metrics().set_config(&new.hash());
+        self.observer.metrics().set_config(&new);
+        let running = Running { settings: new.clone(), gateway: Arc::clone(&gateway) };
+        self.running.store(Arc::new(running));
         self.gateway = gateway;
         self.backends = backends;
         self.settings = new;

@@ -7,25 +7,25 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use tokio::task::JoinSet;
 
+use super::pages::{Running, pages};
 use super::reload::Reloader;
+use super::remembering::Remembering;
 use super::upstreams::{self, Backends};
 use super::{Bound, Failure, upgrade};
-use crate::backend::{Backend, Message, OPENAPI};
-use crate::clock::{Clock, Moment, SystemClock};
+use crate::backend::Backend;
+use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Settings};
-use crate::gateway::{Gateway, Stores};
+use crate::gateway::Gateway;
 use crate::guard::Floor;
-use crate::handover::{self, Heir, Incumbent, Memory, Predecessor};
+use crate::handover::Heir;
 use crate::observe::{CallRecord, Observer};
-use crate::server::admin::{AdminPages, OutboxEntry};
 use crate::server::notify::{self, Notifier};
 use crate::server::signals::Wishes;
 use crate::server::{self, Edge, Load, Phase, RecordSink, Stopped, signals};
-use crate::store::own::{Bounds, OwnStores};
-use crate::store::redis::{RedisStore, RedisTokens, RedisWindows};
-use crate::store::{ReplayStore, Terms};
+use crate::upstream::http::HttpBackend;
 
 const DATA_HINT: &str = "DRAGOMAN_DATA_DIR, or `data_dir` in the config, names the data directory: \
                          one that exists or can be made, with room, and used by no other gateway";
@@ -56,17 +56,17 @@ async fn serve(run: Run<'_>, observer: Arc<Observer>, listening: impl FnOnce(&Bo
     let Run { config, settings, upgrade } = run;
     if let Some(directory) = &settings.data_dir {
         create(directory)?;
+        observer.metrics().watch_disk(directory.clone());
     }
     let (mut predecessor, opening) = upgrade::beginning(settings, upgrade).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let embedded = embedded(settings, upgrade, &clock)?;
     let figures = upstreams::figures(&observer)?;
     let backends = Backends::of(settings, &embedded, &figures, None)?;
+    export_traces(settings, &observer)?;
     let passing = backends.passing(settings)?;
-    let redis = redis(settings, &observer, Arc::clone(&clock)).await?;
-    let own =
-        if redis.is_some() { None } else { Some(own_stores(settings, predecessor.as_ref(), clock.now())?) };
-    let stores = stores(settings, redis.as_ref(), own.as_ref())?;
+    let remembering = Remembering::open(settings, &observer, predecessor.as_ref(), &clock).await?;
+    let stores = remembering.stores(settings)?;
     let floor = match &mut predecessor {
         Some(predecessor) => Floor::locked(settings.data_dir.as_deref(), predecessor.lock.take()),
         None => Floor::open(settings.data_dir.as_deref()).map_err(no_gateway)?,
@@ -81,8 +81,9 @@ async fn serve(run: Run<'_>, observer: Arc<Observer>, listening: impl FnOnce(&Bo
     let notifier = Notifier::new(env::var_os("NOTIFY_SOCKET").as_deref()).map_err(no_start)?;
     // Codes are for whoever sits at this machine, and for nobody who only reaches it.
     let shown = if settings.is_loopback() { embedded.clone() } else { Vec::new() };
-    let (observed, shared) = (Arc::clone(&observer), redis.clone());
-    let pages = pages(&observer, redis, shown);
+    let running = Running { settings: settings.clone(), gateway: Arc::clone(&gateway) };
+    let running = Arc::new(ArcSwap::from_pointee(running));
+    let pages = pages(&observer, Arc::clone(&running), remembering.shared().cloned(), shown);
     observer.metrics().set_certificates(&settings.listeners);
     let sink = Arc::clone(&observer) as _;
     let edge = Edge::start(settings, Arc::clone(&gateway), passing, pages, load, sink, opening)
@@ -92,38 +93,30 @@ async fn serve(run: Run<'_>, observer: Arc<Observer>, listening: impl FnOnce(&Bo
         .metrics()
         .before_reading(move |metrics| metrics.set_forgotten_proxy_suspected(service.is_crowded()));
     if let Some(predecessor) = predecessor {
-        let heir =
-            Heir { guard: Arc::clone(gateway.replay()), stores: own.clone(), apps: settings.apps.clone() };
+        let (guard, stores) = (Arc::clone(gateway.replay()), remembering.own().cloned());
+        let heir = Heir { guard, stores, apps: settings.apps.clone() };
         upgrade::accede(predecessor, heir, &edge).await?;
     } else if notifier.is_heard() {
         notify::prove_serving(edge.clients(), edge.admin()).await.map_err(no_start)?;
     }
-    observer.metrics().set_config(&settings.hash());
+    observer.metrics().set_config(settings);
     listening(&Bound { listeners: edge.clients().to_vec(), admin: edge.admin() });
     let notifier = Arc::new(notifier);
     announce(&edge, &notifier);
-    let turn = Arc::default();
-    let incumbent = Incumbent {
-        doors: edge.doors(),
-        stop,
-        notifier: Arc::clone(&notifier),
-        turn: Arc::clone(&turn),
-        guard: Arc::clone(gateway.replay()),
-        stores: own,
-        memory: Memory::of(settings),
-        data_dir: settings.data_dir.as_deref().map(handover::canonical),
-    };
+    let incumbent =
+        upgrade::incumbent(settings, &gateway, &edge, remembering.own().cloned(), stop, &notifier);
     let reloader = Reloader {
         config: config.map(Path::to_owned),
+        running,
         settings: settings.clone(),
         gateway: Arc::clone(&gateway),
         backends,
         embedded: embedded.clone(),
         figures,
         service: Arc::clone(edge.service()),
-        observer,
+        observer: Arc::clone(&observer),
         notifier,
-        turn,
+        turn: Arc::clone(&incumbent.turn),
     };
     let mut beside = JoinSet::new();
     beside.spawn(reloader.run(reloads));
@@ -131,24 +124,36 @@ async fn serve(run: Run<'_>, observer: Arc<Observer>, listening: impl FnOnce(&Bo
     if let Some(socket) = upgrade::socket(settings).await {
         beside.spawn(incumbent.stand_by(socket));
     }
-    // In this order: what calls left behind, then what tells of them, then what they stood on.
-    let save = async {
-        if let Err(error) = gateway.save() {
-            tracing::error!(%error, "the replay memory could not be saved; its floor holds");
-        }
-        observed.close();
-        if let Some(redis) = &shared {
-            redis.close();
-        }
-        for backend in &embedded {
-            if let Err(error) = backend.checkpoint().await {
-                tracing::error!(%error, "the embedded backend's log stays until the next start");
-            }
-        }
-    };
+    let save = save(&gateway, &observer, &remembering, &embedded);
     let stopped = edge.run(settings, &mut signals, save).await;
     beside.shutdown().await;
     ended(stopped)
+}
+
+/// The last steps: what calls left behind, then what tells of them, then what they stood on.
+async fn save(gateway: &Gateway, observer: &Observer, remembering: &Remembering, embedded: &[Backend]) {
+    if let Err(error) = gateway.save() {
+        tracing::error!(%error, "the replay memory could not be saved; its floor holds");
+    }
+    observer.close();
+    observer.flush().await;
+    if let Some(redis) = remembering.shared() {
+        redis.close();
+    }
+    for backend in embedded {
+        if let Err(error) = backend.checkpoint().await {
+            tracing::error!(%error, "the embedded backend's log stays until the next start");
+        }
+    }
+}
+
+/// Begins to send traces, if the settings say where to.
+fn export_traces(settings: &Settings, observer: &Observer) -> Result<(), Failure> {
+    if let Some(traces) = &settings.traces {
+        let collector = HttpBackend::new(traces.collector()).map_err(no_start)?;
+        observer.export(traces, Arc::new(collector));
+    }
+    Ok(())
 }
 
 /// The embedded backends that the settings call for.
@@ -184,54 +189,6 @@ fn announce(edge: &Edge<Gateway>, notifier: &Arc<Notifier>) {
     });
 }
 
-/// The memory that other instances share, if the settings name one.
-async fn redis(
-    settings: &Settings,
-    observer: &Observer,
-    clock: Arc<dyn Clock>,
-) -> Result<Option<Arc<RedisStore>>, Failure> {
-    let Some(redis) = &settings.store.redis else {
-        return Ok(None);
-    };
-    let opened = RedisStore::open(redis, &settings.replay, Terms::of(&settings.apps), clock).await;
-    let store = opened.map_err(|error| {
-        Failure::new("can't use the shared store").because(error).hint("see [store] in the config file")
-    })?;
-    observer.metrics().include(store.figures().collectors()).map_err(no_start)?;
-    Ok(Some(Arc::new(store)))
-}
-
-/// The memories of this process, under the keys of the process before it.
-fn own_stores(
-    settings: &Settings,
-    predecessor: Option<&Predecessor>,
-    now: Moment,
-) -> Result<Arc<OwnStores>, Failure> {
-    let bounds = Bounds::of(settings);
-    let own = match predecessor.and_then(|predecessor| predecessor.keys.as_ref()) {
-        Some(keys) => Ok(OwnStores::after(bounds, keys, now)),
-        None => OwnStores::open(bounds, now),
-    };
-    own.map(Arc::new).map_err(no_start)
-}
-
-/// Where the guards remember: in the shared memory if there is one, else in this process.
-fn stores(
-    settings: &Settings,
-    shared: Option<&Arc<RedisStore>>,
-    own: Option<&Arc<OwnStores>>,
-) -> Result<Stores, Failure> {
-    match (shared, own) {
-        (Some(shared), _) => Ok(Stores {
-            replay: Arc::clone(shared) as Arc<dyn ReplayStore>,
-            tokens: Arc::new(RedisTokens::over(Arc::clone(shared)).map_err(no_start)?),
-            windows: Arc::new(RedisWindows::over(shared, &settings.throttle, settings.store.instances)),
-        }),
-        (None, Some(own)) => Ok(Stores::of(own)),
-        (None, None) => Stores::in_memory(settings, SystemClock.now()).map_err(no_start),
-    }
-}
-
 fn read_load(observer: &Observer, load: &Arc<Load>, gateway: &Arc<Gateway>) {
     // One of each for all gateways that reloads put in place.
     let (load, replay) = (Arc::clone(load), Arc::clone(gateway.replay()));
@@ -244,34 +201,6 @@ fn read_load(observer: &Observer, load: &Arc<Load>, gateway: &Arc<Gateway>) {
         metrics.set_replay_entries(replay.entries(), replay.bound());
         metrics.set_throttle_entries(windows.entries(SystemClock.now()), windows.bound());
     });
-}
-
-fn pages(observer: &Arc<Observer>, redis: Option<Arc<RedisStore>>, embedded: Vec<Backend>) -> AdminPages {
-    let observer = Arc::clone(observer);
-    let outbox = (!embedded.is_empty()).then(|| {
-        let entries = move || {
-            let mut messages: Vec<_> = embedded.iter().flat_map(Backend::outbox).collect();
-            messages.sort_by_key(|message| std::cmp::Reverse(message.time.millis()));
-            messages.into_iter().map(entry).collect()
-        };
-        Box::new(entries) as Box<dyn Fn() -> Vec<OutboxEntry> + Send + Sync>
-    });
-    AdminPages {
-        metrics: Box::new(move || observer.metrics().render()),
-        unready: Box::new(move || redis.as_ref().and_then(|redis| redis.unready())),
-        outbox,
-        openapi: OPENAPI,
-    }
-}
-
-fn entry(message: Message) -> OutboxEntry {
-    OutboxEntry {
-        time: message.time.to_rfc3339(),
-        channel: message.channel.name().to_owned(),
-        to: message.to.clone(),
-        purpose: message.purpose.name().to_owned(),
-        code: message.code.expose().to_owned(),
-    }
 }
 
 impl RecordSink for Observer {

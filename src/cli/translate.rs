@@ -12,12 +12,12 @@ use http::{Request, Response};
 use serde_json::Value;
 
 use super::packs::{self, Packs};
-use super::{Failure, asked_for, variable};
+use super::{Failure, variable};
 use crate::account::{Problem, Reply};
 use crate::clock::{Clock, Moment, SystemClock};
 use crate::config::{UpstreamApp, resolve_secret};
 use crate::dialect::{Dialect, Understood, call_form, problem_form, reply_form};
-use crate::gateway::{Refused, Side, Translation};
+use crate::gateway::{Refused, Side, Translation, asked_for, chosen};
 use crate::http_text::{self, Message};
 
 const LIMIT: u64 = 64 * 1024 * 1024;
@@ -174,7 +174,7 @@ impl Translate {
     /// The call that the answer belongs to.
     fn answered(&self, translation: &Translation) -> Result<Understood, Failure> {
         match (&self.operation, &self.answers) {
-            (Some(operation), _) => Ok(translation.unasked(asked_for::call(operation)?)),
+            (Some(operation), _) => Ok(translation.unasked(asked_for(operation)?)),
             (None, Some(file)) => request_of(file, translation),
             (None, None) => Err(Failure::new("nothing tells what was asked for")
                 .hint("add --operation register, or --answers FILE with the request")),
@@ -183,7 +183,7 @@ impl Translate {
 
     fn translation(&self, client: &str, upstream: &str) -> Result<Translation, Failure> {
         let (dialects, settings) = self.packs.load()?;
-        let [of_client, of_upstream] = packs::chosen(settings.as_ref(), upstream, &self.set);
+        let [of_client, of_upstream] = chosen(settings.as_ref(), Some(upstream), &self.set);
         let client = packs::pack(&dialects, client, &of_client)?;
         let upstream = packs::pack(&dialects, upstream, &of_upstream)?;
         let now = self.now.unwrap_or_else(|| SystemClock.now());

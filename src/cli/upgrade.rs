@@ -4,16 +4,20 @@
 use std::env;
 use std::ffi::OsString;
 use std::process::{self, Command};
+use std::sync::Arc;
 use std::thread;
+
+use tokio::sync::mpsc;
 
 use super::Failure;
 use super::serve::no_start;
 use crate::config::Settings;
 use crate::gateway::Gateway;
-use crate::handover::{Heir, Predecessor, Socket};
-use crate::server::notify::prove_serving;
+use crate::handover::{Heir, Incumbent, Memory, Predecessor, Socket, canonical};
+use crate::server::notify::{Notifier, prove_serving};
 use crate::server::signals::Wishes;
-use crate::server::{Edge, Opening, Sockets};
+use crate::server::{Edge, Opening, Sockets, StopSignal};
+use crate::store::own::OwnStores;
 
 /// The option by which a new process knows what it is for.
 const OPTION: &str = "--upgrade";
@@ -55,6 +59,27 @@ pub(super) async fn accede(
     accession.confirm(heir, edge.hold()).await;
     tracing::info!("took over from the process before this one");
     Ok(())
+}
+
+/// What this process hands over when its time has come.
+pub(super) fn incumbent(
+    settings: &Settings,
+    gateway: &Gateway,
+    edge: &Edge<Gateway>,
+    stores: Option<Arc<OwnStores>>,
+    stop: mpsc::Sender<StopSignal>,
+    notifier: &Arc<Notifier>,
+) -> Incumbent {
+    Incumbent {
+        doors: edge.doors(),
+        stop,
+        notifier: Arc::clone(notifier),
+        turn: Arc::default(),
+        guard: Arc::clone(gateway.replay()),
+        stores,
+        memory: Memory::of(settings),
+        data_dir: settings.data_dir.as_deref().map(canonical),
+    }
 }
 
 /// Where a later process asks this one to hand over. Without such a place the gateway serves all

@@ -131,6 +131,7 @@ impl Settings {
             seal: new.seal,
             shutdown: self.shutdown.clone(),
             log: self.log,
+            traces: self.traces.clone(),
             backends: self.backends.clone(),
             demo: self.demo,
         }
@@ -172,6 +173,7 @@ fn compare(changes: &mut Changes, old: &Settings, new: &Settings) {
         regions,
         shutdown,
         log,
+        traces,
         backends: _,
         default_country,
         dialects_dir,
@@ -218,6 +220,7 @@ fn compare(changes: &mut Changes, old: &Settings, new: &Settings) {
     changes.restarting(|changes| {
         changes.compare("shutdown", shutdown, &new.shutdown);
         changes.compare("log", log, &new.log);
+        changes.compare("traces", traces, &new.traces);
     });
 }
 
@@ -289,6 +292,7 @@ fn compare_listeners(changes: &mut Changes, old: &[Listener], new: &[Listener]) 
                 hosts,
                 region,
                 tls,
+                http2,
                 proxy_protocol
             }
         );

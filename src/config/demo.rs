@@ -60,6 +60,7 @@ impl Settings {
             regions: super::Regions::default(),
             shutdown: super::Shutdown::default(),
             log: super::Log::default(),
+            traces: None,
             backends: Vec::new(),
             default_country: Country::CHINA,
             demo: true,

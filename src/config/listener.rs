@@ -29,6 +29,8 @@ pub struct Listener {
     /// The certificates that are shown, the first one where no other has the name that a client asks
     /// for; none without TLS.
     pub tls: Vec<CertificateFiles>,
+    /// Whether HTTP/2 is spoken besides HTTP/1.1: chosen by ALPN with TLS, by prior knowledge without.
+    pub http2: bool,
     /// Whether each connection begins with a header of the PROXY protocol, from a trusted proxy.
     pub proxy_protocol: bool,
 }
@@ -49,6 +51,7 @@ impl Listener {
             hosts: BTreeMap::new(),
             region: None,
             tls: Vec::new(),
+            http2: false,
             proxy_protocol: false,
         }
     }
@@ -70,6 +73,7 @@ impl Listener {
             .unwrap_or_default();
         let region = table.read("region", region_name);
         let tls = table.read("tls", certificates).unwrap_or_default();
+        let http2 = table.read("http2", Node::boolean).unwrap_or(!tls.is_empty());
         let modes = [("off", false), ("required", true)];
         let proxy_protocol = table.read("proxy_protocol", |node| node.choice(&modes)).unwrap_or(false);
         let place = table.place("address");
@@ -81,6 +85,7 @@ impl Listener {
             settings,
             hosts,
             tls,
+            http2,
             proxy_protocol,
             region,
         };

@@ -8,7 +8,7 @@ use super::reader::{Located, Node, Place, Reader, Table};
 use super::region::RegionPlaces;
 use super::{
     Admin, App, Backend, Clients, Env, Finding, Limits, Listener, Log, PassThrough, Regions, Replay, Seal,
-    Settings, Severity, Shutdown, Store, Throttle, Upstream, overrides,
+    Settings, Severity, Shutdown, Store, Throttle, Traces, Upstream, overrides,
 };
 use crate::account::Country;
 
@@ -97,6 +97,7 @@ fn read_document(table: &mut Table<'_>) -> (Settings, Places) {
         .unwrap_or_else(|| (Regions::default(), RegionPlaces::nowhere()));
     let shutdown = section(table, "shutdown", "[shutdown]", Shutdown::read);
     let log = section(table, "log", "[log]", Log::read);
+    let traces = section(table, "traces", "[traces]", Traces::read);
     let places = Places {
         listeners: places(&listeners),
         apps: places(&apps),
@@ -128,6 +129,7 @@ fn read_document(table: &mut Table<'_>) -> (Settings, Places) {
         regions,
         shutdown: shutdown.unwrap_or_default(),
         log: log.unwrap_or_default(),
+        traces: traces.flatten(),
         backends: Vec::new(),
         default_country: default_country.unwrap_or(Country::CHINA),
         demo: false,

@@ -27,6 +27,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod throttle;
+mod traces;
 mod upstream;
 mod value;
 
@@ -39,6 +40,7 @@ pub use changes::Change;
 pub use clients::{Clients, Network};
 pub use demo::{SAMPLE_ID, SAMPLE_SECRET};
 pub use dialects::{DIALECTS, Dialect, KnownDialect};
+pub(crate) use dialects::{Document, documents};
 pub use finding::{Finding, Severity};
 pub use limits::Limits;
 pub use listener::{DialectSettings, Listener};
@@ -54,6 +56,7 @@ pub use seal::Seal;
 pub use shutdown::Shutdown;
 pub use store::{OnStoreError, Redis, RedisAddress, Store, Topology};
 pub use throttle::Throttle;
+pub use traces::Traces;
 pub use upstream::{
     Balancing, Certificates, Concurrency, Ejection, HealthCheck, HttpUpstream, HttpVersion, Policy, Upstream,
     UpstreamApp,
@@ -101,6 +104,8 @@ pub struct Settings {
     pub shutdown: Shutdown,
     /// The diagnostic log.
     pub log: Log,
+    /// Where traces of calls are sent, if they are.
+    pub traces: Option<Traces>,
     /// The embedded backends, where [`Upstream::Embedded`] is used.
     pub backends: Vec<Backend>,
     /// The country of phones without a country code.

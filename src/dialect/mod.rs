@@ -87,6 +87,13 @@ pub struct Asked<'a> {
     pub region: &'a str,
 }
 
+impl<'a> Asked<'a> {
+    /// Where nothing is known of the caller but what was asked for, where and when.
+    pub fn new(operation: Option<Operation>, country: Country, now: Moment, region: &'a str) -> Self {
+        Self { operation, call: None, signed: None, language: None, country, now, region }
+    }
+}
+
 /// What writing a request to a backend needs besides the call.
 #[derive(Debug, Clone, Copy)]
 pub struct Sending<'a> {
@@ -108,6 +115,23 @@ pub struct Sending<'a> {
     pub accept_language: Option<&'a HeaderValue>,
     /// The client's `traceparent`, where it sent one.
     pub traceparent: Option<&'a HeaderValue>,
+}
+
+impl<'a> Sending<'a> {
+    /// For a backend that is asked without a signature, about a client of which nothing is known.
+    pub fn new(now: Moment, default_country: Country, request_id: &'a str) -> Self {
+        Self {
+            now,
+            default_country,
+            app: None,
+            random: 0,
+            request_id,
+            idempotency_key: None,
+            client_address: None,
+            accept_language: None,
+            traceparent: None,
+        }
+    }
 }
 
 /// What a dialect's clients and backends need of the gateway besides translation.

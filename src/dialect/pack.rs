@@ -28,6 +28,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::account::Operation;
+use crate::config::Finding;
 use plan::Plan;
 
 pub use canonical_form::{bare_call_form, call_form, problem_form, reply_form};
@@ -47,6 +48,9 @@ pub struct Pack {
     /// Whether all settings are at their defaults, with which the examples were written.
     usual: bool,
 }
+
+/// A pack and the warnings that come with it, or everything that is wrong with its text.
+pub(super) type Loaded = Result<(Pack, Vec<Finding>), Vec<Finding>>;
 
 /// An option of a dialect that a config may set.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::built_in;
+use super::pack::Loaded;
 use super::{Dialect, Pack};
 use crate::config::{Finding, Severity};
 
@@ -106,8 +107,9 @@ impl Dialects {
         if settings.is_empty() {
             return Ok(Some(source.pack.clone()));
         }
-        let load = if source.own { proven } else { Pack::load };
-        load(source.pack.file(), source.pack.text(), settings).map(|(pack, _)| Some(Arc::new(pack)))
+        let built_in = if source.own { None } else { built_in::with_settings(name, settings) };
+        let loaded = built_in.unwrap_or_else(|| proven(source.pack.file(), source.pack.text(), settings));
+        loaded.map(|(pack, _)| Some(Arc::new(pack)))
     }
 
     /// All of them, those that sign first.
@@ -118,11 +120,7 @@ impl Dialects {
 }
 
 /// Loads a pack and proves that it keeps its word.
-fn proven(
-    file: &str,
-    text: &str,
-    settings: &BTreeMap<String, String>,
-) -> Result<(Pack, Vec<Finding>), Vec<Finding>> {
+fn proven(file: &str, text: &str, settings: &BTreeMap<String, String>) -> Loaded {
     let (pack, warnings) = Pack::load(file, text, settings)?;
     let findings = pack.prove();
     if findings.is_empty() { Ok((pack, warnings)) } else { Err(findings) }

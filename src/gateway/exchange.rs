@@ -11,12 +11,15 @@ use super::flow::own_account;
 use super::follow::{self, Followed};
 use super::trust::{Opened, Renewal, Sides};
 use super::{Arrival, Gateway, Route};
-use crate::account::{Account, Call, Operation, Problem, ProblemCode, Reply};
-use crate::dialect::{Asked, Dialect, Language, Pack, Proof, Sending, Signed, Understood};
+use crate::account::{Account, Call, Extensions, Operation, Problem, ProblemCode, Reply};
+use crate::dialect::{Asked, CANONICAL, Dialect, Habits, Language, Pack, Proof, Sending, Signed, Understood};
 use crate::guard::{Admission, Guard, Refusal, SignedRequest};
-use crate::observe::{Attempt, CallRecord, Outcome};
+use crate::observe::{Attempt, CallRecord, Outcome, TRACE_PARENT};
 use crate::store::Receipt;
 use crate::upstream::{Failure, FailureKind};
+
+/// The digits that codes usually have.
+const USUAL_DIGITS: u8 = 6;
 
 /// Seconds after which a busy gateway may be asked again.
 const BUSY_SECONDS: u64 = 1;
@@ -37,6 +40,8 @@ pub(super) async fn run(
     };
     record.dialect = Some(dialect.name());
     record.operation = Some(operation);
+    let parent = head.headers.get(TRACE_PARENT);
+    record.trace = gateway.tracer.as_ref().and_then(|tracer| tracer.begin(parent));
     let understood = match dialect.read_call(operation, head, body, gateway.reading()) {
         Ok(understood) => understood,
         Err(problem) => {
@@ -72,7 +77,7 @@ pub(super) struct Exchange<'a> {
     pub(super) gateway: &'a Gateway,
     /// The dialect that the caller speaks.
     pub(super) client: &'a Pack,
-    arrival: &'a Arrival,
+    pub(super) arrival: &'a Arrival,
     head: &'a request::Parts,
     body: &'a Bytes,
     /// The backend that is asked.
@@ -95,7 +100,7 @@ impl<'a> Exchange<'a> {
         record: &mut CallRecord,
     ) -> Result<Reply, Problem> {
         let receipt = match signed {
-            Some(signed) => self.guard(call, signed, record).await?,
+            Some(signed) => self.traced_guard(call, signed, record).await?,
             None => None,
         };
         self.once = receipt.is_some();
@@ -107,7 +112,9 @@ impl<'a> Exchange<'a> {
         let start = self.start(call, now).await?;
         record.routed = start.by;
         let first = self.at(start.backend);
+        note_dropped(&call.extensions, first.sides().upstream, record);
         let mut opened = self.gateway.open(first.sides(), call, now).await?;
+        record.opened_by.append(&mut opened.keys);
         let admission = match first.admitted(call, record).await {
             Ok(admission) => admission,
             Err(problem) => {
@@ -155,9 +162,9 @@ impl<'a> Exchange<'a> {
     async fn admitted(&self, call: &mut Call, record: &mut CallRecord) -> Result<Admission, Problem> {
         self.look_up(call, record).await?;
         if call.operation == Operation::SendCode {
-            call.code_length = call.code_length.or(self.client.habits().code_length);
+            call.code_length = code_length(call, self.client.habits());
         }
-        self.gateway.admit(self.arrival, call, record).await
+        self.traced_limits(call, record).await
     }
 
     /// Makes of the backend's good answer what this client can use.
@@ -173,6 +180,9 @@ impl<'a> Exchange<'a> {
             own_account(call, &reply)?;
         }
         self.renew(Renewal::AfterTheCall, call, opened, record).await;
+        if let Some(account) = &reply.account {
+            note_dropped(&account.extensions, self.client, record);
+        }
         let now = self.gateway.clock.now();
         self.gateway.hand_challenge(self.sides(), call, &mut reply, now).await?;
         self.gateway.hand_session(self.sides(), call, opened.session.as_ref(), &mut reply, now)?;
@@ -184,7 +194,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// Lets the guards decide, and notes what they found.
-    async fn guard(
+    pub(super) async fn guard(
         &self,
         call: &mut Call,
         signed: &Signed,
@@ -215,15 +225,21 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Encodes, sends, decodes: one try at the backend.
-    pub(super) async fn ask(&self, call: &Call, record: &mut CallRecord) -> Result<Reply, Told> {
+    /// Encodes, sends, decodes: one try at the backend, which may learn of the trace that it belongs to.
+    pub(super) async fn try_once(
+        &self,
+        call: &Call,
+        traceparent: Option<&HeaderValue>,
+        record: &mut CallRecord,
+    ) -> Result<Reply, Told> {
         known_purpose(call).map_err(|problem| Told { problem, undone: true })?;
         let dialect = self.sides().upstream;
         record.upstream = Some(dialect.name());
         record.region = Some(self.backend.region.to_string());
         let signature = self.head.headers.get(AUTHORIZATION).filter(|_| self.once);
         let idempotency_key = idempotency_key(call, signature, || self.random());
-        let sending = self.sending(idempotency_key.as_deref());
+        let mut sending = self.sending(idempotency_key.as_deref());
+        sending.traceparent = traceparent.or(sending.traceparent);
         let request = dialect.write_call(call, &sending).map_err(|problem| Told { problem, undone: true })?;
         let sent = Instant::now();
         let answer = self.backend.upstream.send(request, self.arrival.deadline).await;
@@ -275,7 +291,7 @@ impl<'a> Exchange<'a> {
             idempotency_key,
             client_address: self.arrival.client,
             accept_language: self.head.headers.get(ACCEPT_LANGUAGE),
-            traceparent: self.head.headers.get("traceparent"),
+            traceparent: self.head.headers.get(TRACE_PARENT),
         }
     }
 
@@ -313,6 +329,19 @@ pub(super) fn known_purpose(call: &Call) -> Result<(), Problem> {
         (Operation::SendCode, None) => Err(Problem::not_supported(call.operation)),
         _ => Ok(()),
     }
+}
+
+/// Members that the model does not name go to their own dialect only, and whole to a canonical peer.
+fn note_dropped(extensions: &Extensions, receiver: &Pack, record: &mut CallRecord) {
+    if receiver.name() != CANONICAL {
+        record.dropped_extensions += extensions.foreign_to(receiver.name());
+    }
+}
+
+/// The digits of a code: what the client's apps can take, and else no fewer than usual, whatever a caller wishes: it may
+/// ask for somebody else.
+pub(super) fn code_length(call: &Call, habits: &Habits) -> Option<u8> {
+    habits.code_length.or(call.code_length.filter(|wish| *wish >= USUAL_DIGITS))
 }
 
 /// The same for the same signed request, so that a backend knows a repeated one; random where no signature is given.

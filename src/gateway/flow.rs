@@ -3,7 +3,7 @@
 use super::exchange::{Exchange, Told};
 use super::trust::{Opened, Renewal, renewal};
 use crate::account::{Call, Channel, Operation, Phone, Problem, ProblemCode, Reply, Secret, Session};
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, Habits};
 use crate::observe::CallRecord;
 use crate::seal::session_token::UpstreamSession;
 
@@ -16,16 +16,10 @@ const SOME_PHONE: &str = "+8613800138000";
 impl Exchange<'_> {
     /// Sends a call in as many requests as the backend's dialect needs.
     pub(super) async fn perform(&self, call: &Call, record: &mut CallRecord) -> Result<Reply, Told> {
-        let sides = self.sides();
-        if let (Operation::Register, Some(prefix)) =
-            (call.operation, &sides.upstream.habits().binds_after_code_login)
-            && call.phone.is_some()
-            && call.verification.is_some()
-            && call.bind_token.is_none()
-        {
-            return self.bind_after_code_login(call, prefix, record).await;
+        match names_of_own(self.sides().upstream.habits(), call) {
+            Some(prefix) => self.bind_after_code_login(call, prefix, record).await,
+            None => self.ask(call, record).await,
         }
-        self.ask(call, record).await
     }
 
     /// Registers by phone where a code login proves the phone, and a second call binds it.
@@ -43,11 +37,7 @@ impl Exchange<'_> {
             ..call.clone()
         };
         self.rehearse(&rehearsed).map_err(|problem| Told { problem, undone: true })?;
-        let mut login = Call::new(Operation::LoginCode);
-        login.phone.clone_from(&call.phone);
-        login.verification.clone_from(&call.verification);
-        login.client = call.client.clone();
-        let token = match self.ask(&login, record).await {
+        let token = match self.ask(&code_login(call), record).await {
             Ok(_) => {
                 let problem = Problem::new(ProblemCode::AccountExists).field("phone");
                 return Err(Told { problem, undone: false });
@@ -184,6 +174,24 @@ impl Exchange<'_> {
             call.email = account.email.filter(|_| call.phone.is_none());
         }
         Ok(())
+    }
+}
+
+/// How the names begin that the gateway makes up for a call, if the backend registers by phone in two calls: a code login
+/// that proves the phone, and another one that binds it to a name.
+pub(super) fn names_of_own<'a>(upstream: &'a Habits, call: &Call) -> Option<&'a str> {
+    let by_phone = call.operation == Operation::Register && call.phone.is_some();
+    let unbound = call.verification.is_some() && call.bind_token.is_none();
+    upstream.binds_after_code_login.as_deref().filter(|_| by_phone && unbound)
+}
+
+/// The first of those two calls.
+pub(super) fn code_login(register: &Call) -> Call {
+    Call {
+        phone: register.phone.clone(),
+        verification: register.verification.clone(),
+        client: register.client.clone(),
+        ..Call::new(Operation::LoginCode)
     }
 }
 

@@ -11,6 +11,7 @@ mod route;
 mod session_regions;
 #[cfg(test)]
 mod tests;
+mod traced;
 mod translation;
 mod trust;
 
@@ -28,7 +29,7 @@ use crate::clock::{Clock, Moment};
 use crate::config::{Finding, Settings};
 use crate::dialect::{Asked, Dialect, Language, Pack, Reading};
 use crate::guard::{Apps, Floor, FloorError, Guards, Refusal, ReplayGuard, Throttle};
-use crate::observe::{CallRecord, Outcome};
+use crate::observe::{CallRecord, Outcome, Tracer};
 use crate::region::{Learned, RegionTable};
 use crate::seal::{KeysError, SealKeys};
 use crate::store::ReplayStore;
@@ -41,7 +42,10 @@ pub use backends::Upstreams;
 use roster::Roster;
 pub use route::Route;
 use route::Routes;
-pub use translation::{Refused, Side, TranslatedAnswer, TranslatedRequest, Translation};
+pub use translation::{
+    AskedForError, Pasted, PastedError, Refused, Side, SideBySide, TranslatedAnswer, TranslatedRequest,
+    Translation, Translator, asked_for, chosen,
+};
 use trust::Trust;
 
 /// What the edge knows of a request besides its bytes.
@@ -125,6 +129,8 @@ pub struct Gateway {
     trust: Trust,
     regions: RegionTable,
     learned: Arc<Learned>,
+    translator: Translator,
+    tracer: Option<Tracer>,
     default_country: Country,
     json_depth: usize,
     clock: Arc<dyn Clock>,
@@ -193,6 +199,7 @@ impl Gateway {
         let enforced = guards.enforces_signatures();
         let routes = Routes::new(settings, &mut roster, spoken, enforced)?;
         let dialects = routes.dialects().clone();
+        let translator = Translator::new(settings, &mut roster)?;
         Ok(Self {
             routes,
             guards,
@@ -201,6 +208,8 @@ impl Gateway {
             trust,
             regions: RegionTable::new(&settings.regions, settings.default_country),
             learned,
+            translator,
+            tracer: settings.traces.as_ref().map(|traces| Tracer::new(traces.sample_ratio)),
             default_country: settings.default_country,
             json_depth: settings.limits.json_depth,
             dialects,
@@ -252,6 +261,11 @@ impl Gateway {
     /// The throttle, for figures.
     pub fn throttle(&self) -> &Throttle {
         &self.throttle
+    }
+
+    /// Translates messages for people who look at them.
+    pub const fn translator(&self) -> &Translator {
+        &self.translator
     }
 
     /// Saves what the next start must know; to be called after the last request.

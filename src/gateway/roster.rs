@@ -27,10 +27,20 @@ impl Roster {
         if let Some(index) = self.chosen.iter().position(same) {
             return Ok(index);
         }
-        let pack = self.dialects.with_settings(name, settings).map_err(BuildError::Packs)?;
-        self.packs.push(pack.ok_or_else(|| BuildError::UnknownDialect(name.to_owned()))?);
+        self.packs.push(self.pack(name, settings)?);
         self.chosen.push((name.to_owned(), settings.clone()));
         Ok(self.packs.len() - 1)
+    }
+
+    /// A dialect with these settings, whether it has a place or not.
+    pub fn pack(&self, name: &str, settings: &BTreeMap<String, String>) -> Result<Arc<Pack>, BuildError> {
+        let pack = self.dialects.with_settings(name, settings).map_err(BuildError::Packs)?;
+        pack.ok_or_else(|| BuildError::UnknownDialect(name.to_owned()))
+    }
+
+    /// The names of all dialects that the settings know.
+    pub fn names(&self) -> Vec<&'static str> {
+        self.dialects.iter().map(|pack| pack.name()).collect()
     }
 
     /// Whether calls of the dialect at this place are signed.

@@ -66,6 +66,7 @@ fn settings(directory: &std::path::Path) -> Settings {
         upstream: None,
     };
     Settings {
+        traces: None,
         listeners: vec![Listener {
             address: "127.0.0.1:0".parse().unwrap(),
             dialects: vec!["canonical".to_owned(), "coolkit".to_owned()],
@@ -75,6 +76,7 @@ fn settings(directory: &std::path::Path) -> Settings {
             hosts: Default::default(),
             region: None,
             tls: Vec::new(),
+            http2: false,
             proxy_protocol: false,
         }],
         admin: None,

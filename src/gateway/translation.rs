@@ -3,14 +3,17 @@
 //!
 //! What the gateway alone knows stays out: tokens and challenges that it sealed are taken and given as they are.
 
+mod asked_for;
+mod chosen;
 mod notes;
+mod translator;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, Response, request};
 
-use super::exchange::{fill_gaps, idempotency_key, known_purpose};
+use super::exchange::{code_length, fill_gaps, idempotency_key, known_purpose};
 use super::route::Routes;
 use super::{Route, allow, bad_answer};
 use crate::account::{Call, Country, Operation, Problem, ProblemCode, Reply};
@@ -18,6 +21,10 @@ use crate::clock::Moment;
 use crate::config::{Regions, UpstreamApp};
 use crate::dialect::{Asked, Dialect, Language, Pack, Proof, Reading, Sending, Understood};
 use crate::region::{Elsewhere, RegionTable};
+
+pub use asked_for::{AskedForError, asked_for};
+pub use chosen::chosen;
+pub use translator::{Pasted, PastedError, SideBySide, Translator};
 
 /// Two dialects, and what an exchange between them needs besides its messages.
 #[derive(Debug, Clone)]
@@ -139,7 +146,7 @@ impl Translation {
             call.client.app_id = Some(signed.app_id.clone());
         }
         if call.operation == Operation::SendCode {
-            call.code_length = call.code_length.or(self.client.habits().code_length);
+            call.code_length = code_length(call, self.client.habits());
         }
         Ok(understood)
     }
@@ -166,15 +173,12 @@ impl Translation {
         let signature = head.headers.get(http::header::AUTHORIZATION);
         let idempotency_key = idempotency_key(call, signature, || self.random);
         let sending = Sending {
-            now: self.now,
-            default_country: self.country,
             app: self.app.as_ref(),
             random: self.random,
-            request_id: &request_id,
             idempotency_key: idempotency_key.as_deref(),
-            client_address: None,
             accept_language: head.headers.get(http::header::ACCEPT_LANGUAGE),
             traceparent: head.headers.get("traceparent"),
+            ..Sending::new(self.now, self.country, &request_id)
         };
         self.upstream.write_call(call, &sending).map_err(refuse)
     }
@@ -240,13 +244,10 @@ impl Translation {
             Proof::Token | Proof::None => None,
         });
         Asked {
-            operation,
             call: understood.map(|understood| &understood.call),
             signed,
             language,
-            country: self.country,
-            now: self.now,
-            region: &self.regions.own,
+            ..Asked::new(operation, self.country, self.now, &self.regions.own)
         }
     }
 

@@ -35,6 +35,8 @@ pub(super) struct Opened {
     pub session: Option<SessionToken>,
     /// The token that holds once, and is spent by this call's success.
     pub receipt: Option<SpendReceipt>,
+    /// The ids of the keys that opened it.
+    pub keys: Vec<String>,
 }
 
 /// The dialects on both sides of a call, and the region that it goes to.
@@ -86,13 +88,16 @@ impl Gateway {
             let session = session.map_err(|_| Problem::new(ProblemCode::TokenInvalid))?;
             call.token = Some(session.upstream.access_token.clone());
             call.client.account = Some(session.claims.uuid).filter(|id| *id != 0);
+            opened.keys.push(session.key.clone());
             opened.session = Some(session);
         }
         if sides.client_habits().carries_challenge {
-            self.open_challenge(sides, call, now)?;
+            opened.keys.extend(self.open_challenge(sides, call, now)?);
         }
         if call.bind_token.is_some() {
-            opened.receipt = Some(self.open_binding(sides, call, now).await?);
+            let (receipt, key) = self.open_binding(sides, call, now).await?;
+            opened.receipt = Some(receipt);
+            opened.keys.push(key);
         }
         Ok(opened)
     }
@@ -116,14 +121,23 @@ impl Gateway {
         binding.is_some_and(|token| keys.open(token.expose(), &self.binding_context(sides, app), now).is_ok())
     }
 
-    fn open_challenge(&self, sides: Sides<'_>, call: &mut Call, now: Moment) -> Result<(), Problem> {
+    fn open_challenge(
+        &self,
+        sides: Sides<'_>,
+        call: &mut Call,
+        now: Moment,
+    ) -> Result<Option<String>, Problem> {
         let names_destination = sides.client_habits().challenge_names_destination;
         let refused = || Problem::invalid("verification.challenge", "is not valid or has expired");
         let app = call.client.app_id.clone();
         let context = self.challenge_context(sides, call.operation.purpose_of_code(), app.as_deref());
-        let Some(verification) = &mut call.verification else { return Ok(()) };
+        let Some(verification) = &mut call.verification else { return Ok(None) };
         let Some(challenge) = &verification.challenge else {
-            return if names_destination { Err(Problem::missing("verification.challenge")) } else { Ok(()) };
+            return if names_destination {
+                Err(Problem::missing("verification.challenge"))
+            } else {
+                Ok(None)
+            };
         };
         let opened = self.trust.keys.open(challenge.expose(), &context, now).map_err(|_| refused())?;
         let content = opened.content;
@@ -136,7 +150,7 @@ impl Gateway {
         }
         call.phone = content.phone;
         call.email = content.email;
-        Ok(())
+        Ok(Some(opened.key))
     }
 
     fn challenge_context<'a>(
@@ -164,7 +178,7 @@ impl Gateway {
         sides: Sides<'_>,
         call: &mut Call,
         now: Moment,
-    ) -> Result<SpendReceipt, Problem> {
+    ) -> Result<(SpendReceipt, String), Problem> {
         let refused = || Problem::invalid("bind_token", "is not valid or has expired");
         let app = call.client.app_id.clone();
         let context = self.binding_context(sides, app.as_deref());
@@ -175,7 +189,7 @@ impl Gateway {
         call.phone = call.phone.take().or(phone);
         call.email = call.email.take().or(email);
         match self.trust.tokens.spend(SingleUse { digest: opened.digest, issued, expires }, now).await {
-            Ok(Spent::Now(receipt)) => Ok(receipt),
+            Ok(Spent::Now(receipt)) => Ok((receipt, opened.key)),
             Ok(Spent::Before) | Err(StoreError::BelowFloor) => Err(refused()),
             Err(error) => Err(store_failed(error)),
         }

@@ -4,6 +4,8 @@
 //! that second passes: one small write a second. After a crash that is the floor. A clean stop saves the
 //! whole memory instead, so that the next start knows each single request and need not refuse any.
 
+mod saved;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -16,8 +18,8 @@ use thiserror::Error;
 use tokio::sync::Mutex;
 
 use crate::clock::Moment;
-use crate::hexadecimal;
-use crate::store::memory::SavedBucket;
+pub use saved::Kept;
+use saved::Memory;
 
 /// The highest accepted second, as 20 decimal digits.
 const HIGHEST_FILE: &str = "replay.highest";
@@ -29,7 +31,6 @@ const MEMORY_FILE: &str = "replay.memory";
 const LOCK_FILE: &str = "replay.lock";
 /// Stands in the policy's place while a shared store remembers; no policy reads like it.
 const SHARED_POLICY: &[u8] = b"shared";
-const MAGIC: &str = "dragoman-replay-memory 1";
 
 /// Why the floor can't be kept.
 #[derive(Debug, Error)]
@@ -51,15 +52,6 @@ pub enum FloorError {
     /// The system gave no random bytes.
     #[error("the system gave no random bytes for the replay key")]
     NoRandomness,
-}
-
-/// What a clean stop keeps for the next start.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept {
-    /// The key of the digests.
-    pub key: [u8; 16],
-    /// The entries.
-    pub buckets: Vec<SavedBucket>,
 }
 
 /// The floor, for another process to carry on.
@@ -125,7 +117,7 @@ impl Floor {
             return Ok(None);
         };
         let highest = read_highest(&directory.join(HIGHEST_FILE))?;
-        let memory = take_memory(&directory.join(MEMORY_FILE))?;
+        let memory = Memory::take(&directory.join(MEMORY_FILE))?;
         let kept = memory.filter(|memory| Some(memory.highest) == highest && memory.saved_at <= now);
         if let Some(highest) = highest {
             self.highest.store(highest, Ordering::SeqCst);
@@ -158,7 +150,7 @@ impl Floor {
         let Some(directory) = &self.directory else {
             return Ok(());
         };
-        take_memory(&directory.join(MEMORY_FILE))?;
+        Memory::take(&directory.join(MEMORY_FILE))?;
         write_whole(&directory.join(POLICY_FILE), SHARED_POLICY)
     }
 
@@ -332,75 +324,6 @@ fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), FloorError> {
         fs::rename(&new, path)
     };
     write().map_err(failure(path))
-}
-
-fn take_memory(path: &Path) -> Result<Option<Memory>, FloorError> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(failure(path)(error)),
-    };
-    fs::remove_file(path).map_err(failure(path))?;
-    Ok(Memory::from_text(&text))
-}
-
-/// The memory file: a header line, then a line for each second with its digests in hexadecimal.
-struct Memory {
-    highest: i64,
-    floor: i64,
-    saved_at: Moment,
-    kept: Kept,
-}
-
-impl Memory {
-    fn to_text(&self) -> String {
-        let key = u128::from_le_bytes(self.kept.key);
-        let saved_at = self.saved_at.millis();
-        let mut text = format!("{MAGIC}\n{} {} {saved_at} {key:032x}\n", self.highest, self.floor);
-        for bucket in &self.kept.buckets {
-            text.push_str(&format!("{} {}", bucket.second, bucket.until.millis()));
-            for (app, count) in &bucket.apps {
-                text.push_str(&format!(" {count}@{}", hexadecimal::encode(app.as_bytes())));
-            }
-            for digest in &bucket.digests {
-                text.push_str(&format!(" {digest:032x}"));
-            }
-            text.push('\n');
-        }
-        text.push_str("end\n");
-        text
-    }
-
-    /// `None` when anything is not as it was written: then nothing of it is believed.
-    fn from_text(text: &str) -> Option<Self> {
-        let mut lines = text.lines();
-        if lines.next()? != MAGIC || !text.ends_with("\nend\n") {
-            return None;
-        }
-        let mut header = lines.next()?.split(' ');
-        let mut number = || header.next()?.parse::<i64>().ok();
-        let (highest, floor, saved_at) = (number()?, number()?, Moment::from_millis(number()?));
-        let key = u128::from_str_radix(header.next()?, 16).ok()?.to_le_bytes();
-        let buckets = lines.take_while(|line| *line != "end").map(read_bucket).collect::<Option<_>>()?;
-        Some(Self { highest, floor, saved_at, kept: Kept { key, buckets } })
-    }
-}
-
-fn read_bucket(line: &str) -> Option<SavedBucket> {
-    let mut words = line.split(' ');
-    let second = words.next()?.parse().ok()?;
-    let until = Moment::from_millis(words.next()?.parse().ok()?);
-    let mut bucket = SavedBucket { second, until, apps: Vec::new(), digests: Vec::new() };
-    for word in words {
-        match word.split_once('@') {
-            Some((count, app)) => {
-                let app = String::from_utf8(hexadecimal::decode(app)?).ok()?;
-                bucket.apps.push((app, count.parse().ok()?));
-            }
-            None => bucket.digests.push(u128::from_str_radix(word, 16).ok()?),
-        }
-    }
-    Some(bucket)
 }
 
 #[cfg(test)]

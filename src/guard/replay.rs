@@ -151,7 +151,7 @@ impl ReplayGuard {
                 app: tenant.share.clone(),
                 second,
                 digest: self.digest(app, signed, signature),
-                until: signed.time.plus_seconds(tenants.window.saturating_add(SLACK_SECONDS)),
+                until: end_of(second, tenants.window),
             }
         };
         let receipt = match self.store.remember(entry, now).await {
@@ -239,4 +239,10 @@ impl ReplayGuard {
         }
         hasher.finish128().as_u128()
     }
+}
+
+/// Until when the requests of a second are remembered, where the longest window is so many seconds.
+pub(super) const fn end_of(second: i64, window: i64) -> Moment {
+    // The second's last request is nearly a second later.
+    Moment::from_seconds(second.saturating_add(1)).plus_seconds(window.saturating_add(SLACK_SECONDS))
 }

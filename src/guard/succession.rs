@@ -6,11 +6,11 @@ use std::sync::atomic::Ordering;
 use serde::{Deserialize, Serialize};
 
 use super::floor::{FloorError, FloorEstate};
-use super::replay::ReplayGuard;
+use super::replay::{ReplayGuard, end_of};
 use super::tenants::{SavedTenants, Tenants};
 use crate::clock::Moment;
 use crate::config::App;
-use crate::store::own::{Answer, ReplayQuestion};
+use crate::store::own::{Answer, ReplayQuestion, Used};
 use crate::store::{AppShare, Receipt, Remembered, StoreError};
 
 /// What a replay guard knows besides the requests themselves.
@@ -78,31 +78,34 @@ impl ReplayGuard {
     /// Answers a question about used requests that the process before asks.
     pub async fn answer(&self, question: ReplayQuestion, now: Moment) -> Answer {
         match question {
-            ReplayQuestion::Remember(used) => {
-                let (share, floor) = {
-                    let tenants = self.tenants.load();
-                    let Some(tenant) = tenants.find(&used.app) else {
-                        return Answer::New(Err(StoreError::AppFull));
-                    };
-                    (Arc::clone(&tenant.share), self.floor.seconds().max(tenant.floor))
-                };
-                if used.second <= floor {
-                    return Answer::New(Err(StoreError::BelowFloor));
-                }
-                let remembered = self.store.remember(used.entry(share), now).await;
-                // As for requests of this process: safely written before it passes.
-                match (remembered, self.floor.accept(used.second).await) {
-                    (Ok(Remembered::Seen), _) => Answer::New(Ok(false)),
-                    (Err(error), _) => Answer::New(Err(error)),
-                    (Ok(Remembered::New(_)), Err(_)) => Answer::New(Err(StoreError::Away)),
-                    (Ok(Remembered::New(_)), Ok(())) => Answer::New(Ok(true)),
-                }
-            }
+            ReplayQuestion::Remember(used) => Answer::New(self.take_for_another(&used, now).await),
             ReplayQuestion::GiveBack(used, times) => {
                 if let Some(share) = self.share(&used.app) {
                     self.store.give_back(Receipt::of(used.entry(share)), times).await;
                 }
                 Answer::Done
+            }
+        }
+    }
+
+    /// Whether a request is new that another process was sent.
+    async fn take_for_another(&self, used: &Used, now: Moment) -> Result<bool, StoreError> {
+        let entry = {
+            let tenants = self.tenants.load();
+            let tenant = tenants.find(&used.app).ok_or(StoreError::AppFull)?;
+            if used.second <= self.floor.seconds().max(tenant.floor) {
+                return Err(StoreError::BelowFloor);
+            }
+            let mut entry = used.entry(Arc::clone(&tenant.share));
+            // The windows of this process may be longer than the other's.
+            entry.until = entry.until.max(end_of(used.second, tenants.window));
+            entry
+        };
+        match self.store.remember(entry, now).await? {
+            Remembered::Seen => Ok(false),
+            // As for requests of this process: safely written before it passes.
+            Remembered::New(_) => {
+                self.floor.accept(used.second).await.map(|()| true).map_err(|_| StoreError::Away)
             }
         }
     }

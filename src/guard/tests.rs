@@ -8,6 +8,8 @@ use crate::account::Secret;
 use crate::clock::ManualClock;
 use crate::config::{Replay, ReplayKey};
 use crate::sign::{Carrier, SigningKey};
+use crate::store::StoreError;
+use crate::store::own::{Answer, ReplayQuestion, Used};
 
 const START: i64 = 1_700_000_000;
 
@@ -372,4 +374,21 @@ async fn a_clean_stop_keeps_the_floor_of_a_reload() {
     let restarted = bench_of(vec![wider], Some(directory.path()), START + 1);
     assert_eq!(restarted.reason(&made("m", START + 30)).await, Some("below_floor"));
     assert_eq!(restarted.code(&made("m", START + 31)).await, None);
+}
+
+#[tokio::test]
+async fn what_another_process_took_is_remembered_for_as_long_as_this_ones_windows_reach() {
+    let (bench, _directory) = bench(app());
+    let guard = bench.guards.replay();
+    let (second, now) = (START + 1, Moment::from_seconds(START));
+    let used = Used { app: "app".to_owned(), second, digest: 7, until: Moment::from_seconds(second) };
+    for expected in [true, false] {
+        let answer = guard.answer(ReplayQuestion::Remember(used.clone()), now).await;
+        assert!(matches!(answer, Answer::New(Ok(new)) if new == expected));
+    }
+    let until = guard.store.save().iter().map(|bucket| bucket.until).collect::<Vec<_>>();
+    assert_eq!(until, [replay::end_of(second, 330)]);
+    let unknown = Used { app: "stranger".to_owned(), ..used };
+    let answer = guard.answer(ReplayQuestion::Remember(unknown), now).await;
+    assert!(matches!(answer, Answer::New(Err(StoreError::AppFull))));
 }

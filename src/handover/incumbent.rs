@@ -24,7 +24,7 @@ use crate::store::own::{Frozen, MemoryKeys, OwnStores};
 const BUILDING_TIME: Duration = Duration::from_secs(60);
 
 /// How long it may take to load the memory: so long calls wait.
-const LOADING_TIME: Duration = Duration::from_secs(5);
+const LOADING_TIME: Duration = Duration::from_secs(10);
 
 /// What a process hands over.
 pub struct Incumbent {

@@ -16,7 +16,7 @@ use super::wire::Wire;
 use super::*;
 use crate::account::Secret;
 use crate::clock::{Clock, Moment, SystemClock};
-use crate::config::{App, Replay};
+use crate::config::{App, Redis, Replay, Settings, Store};
 use crate::guard::{Floor, ReplayGuard, ReplayRefusal};
 use crate::server::doors::Doors;
 use crate::server::notify::Notifier;
@@ -157,7 +157,7 @@ async fn the_old_process_asks_the_new_one_and_refuses_when_that_is_gone() {
     let mut old = Old::start().await;
     let now = SystemClock.now().seconds();
     take(&old.guard, now, "before").await.unwrap();
-    let settings = crate::config::Settings { data_dir: None, ..crate::server::tests::whole::settings() };
+    let settings = Settings { data_dir: None, ..crate::server::tests::whole::settings() };
     let (mut predecessor, _) = Predecessor::meet(&old.path(), &settings).await.unwrap();
     let stores = Arc::new(OwnStores::after(BOUNDS, predecessor.keys.as_ref().unwrap(), SystemClock.now()));
     let floor = Floor::locked(Some(old.directory.path()), predecessor.lock.take());
@@ -183,6 +183,35 @@ async fn the_old_process_asks_the_new_one_and_refuses_when_that_is_gone() {
     old.standing_by.abort();
     drop(old.guard);
     timeout(PATIENCE, ended.recv()).await.expect("the new one sees that the old one has ended");
+}
+
+#[tokio::test]
+async fn one_that_remembers_elsewhere_is_told_so_and_the_old_process_serves_on() {
+    let old = Old::start().await;
+    let mut settings = crate::server::tests::whole::settings();
+    settings.store.redis = Some(redis("redis://127.0.0.1:1"));
+    let Err(HandOverError::Unfit(reason)) = Predecessor::meet(&old.path(), &settings).await else {
+        panic!("it fits")
+    };
+    assert!(reason.contains("[store]") && reason.contains("restart"), "{reason}");
+    drop(old.meet().await);
+    let other = Some(redis("redis://127.0.0.1:2"));
+    let elsewhere = Settings { store: Store { redis: other, ..Store::default() }, ..settings.clone() };
+    assert!(Memory::of(&settings) == Memory::of(&settings.clone()));
+    assert!(Memory::of(&settings) != Memory::of(&elsewhere));
+}
+
+fn redis(url: &str) -> Redis {
+    let key = "0123456789abcdef".repeat(4);
+    let text = format!(
+        "[[listener]]\naddress = \"127.0.0.1:1\"\ndialects = [\"canonical\"]\n[upstream]\nkind = \"embedded\"\n\
+         [store]\nkind = \"redis\"\nurls = [{url:?}]\nstate_key = {key:?}\n\
+         [seal]\nkeys = [{{ id = \"one\", secret = {key:?} }}]\n"
+    );
+    let (settings, _) = Settings::parse("test.toml", &text, &|_| None).unwrap_or_else(|findings| {
+        panic!("{}", findings.iter().map(ToString::to_string).collect::<String>())
+    });
+    settings.store.redis.unwrap()
 }
 
 #[tokio::test]

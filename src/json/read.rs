@@ -5,13 +5,13 @@ use std::collections::HashSet;
 
 use thiserror::Error;
 
-use super::{Member, Object, Value, name_bit, plain_length};
+use super::{Member, Object, Value, plain_length};
 
 /// Up to this many members, names are compared pair by pair; beyond, through a set.
 const SMALL_OBJECT: usize = 16;
 
 /// Room for so many members is made at once.
-const USUAL_MEMBERS: usize = 12;
+const USUAL_MEMBERS: usize = 8;
 
 /// Why a text is not acceptable JSON. Holds nothing of the text but a position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -119,15 +119,12 @@ impl<'a> Reader<'a> {
         }
         let mut members: Vec<Member<'a>> = Vec::with_capacity(USUAL_MEMBERS);
         let mut names: HashSet<Cow<'a, str>> = HashSet::new();
-        let mut bits = 0;
         loop {
             let name_position = self.position;
             let name = self.string()?;
-            let bit = name_bit(&name);
-            if (bits & bit != 0 || members.len() >= SMALL_OBJECT) && Self::seen(&members, &mut names, &name) {
+            if Self::seen(&members, &mut names, &name) {
                 return Err(JsonError::Duplicate(name_position));
             }
-            bits |= bit;
             self.skip_space();
             self.expect(b':')?;
             self.skip_space();
@@ -230,7 +227,10 @@ impl<'a> Reader<'a> {
 
     fn string(&mut self) -> Result<Cow<'a, str>, JsonError> {
         self.expect(b'"')?;
-        let text = self.plain();
+        let rest = self.text.get(self.position..).unwrap_or_default();
+        let length = plain_length(rest.as_bytes());
+        let text = rest.get(..length).unwrap_or_default();
+        self.position += length;
         if self.peek() == Some(b'"') {
             self.position += 1;
             return Ok(Cow::Borrowed(text));

@@ -8,11 +8,15 @@ use crate::config::Settings;
 /// What stands for a value that no closed set has.
 const UNKNOWN: &str = "unknown";
 
-/// The apps and regions that the config names, and the dialects that are built in.
+/// The key that a gateway makes for itself, which no config names.
+const SELF_MADE: &str = "self-made";
+
+/// The apps, regions and keys that the config names, and the dialects that are built in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Labels {
     apps: HashSet<String>,
     regions: HashSet<String>,
+    keys: HashSet<String>,
 }
 
 impl Labels {
@@ -22,6 +26,7 @@ impl Labels {
         Self {
             apps: settings.apps.iter().map(|app| app.id.clone()).collect(),
             regions: regions.map(|region| region.name.clone()).collect(),
+            keys: settings.seal.keys.iter().map(|key| key.id().to_owned()).collect(),
         }
     }
 
@@ -33,6 +38,11 @@ impl Labels {
     /// The label of an app.
     pub(super) fn app<'a>(&'a self, app: Option<&'a str>) -> &'a str {
         app.filter(|app| self.apps.contains(*app)).unwrap_or(UNKNOWN)
+    }
+
+    /// The label of a key.
+    pub(super) fn key<'a>(&'a self, key: &'a str) -> &'a str {
+        if self.keys.contains(key) { key } else { SELF_MADE }
     }
 
     /// The label of a region.

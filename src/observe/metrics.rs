@@ -1,19 +1,22 @@
 //! The metrics, on a registry of their own: prefix `dragoman_`, base units, and labels from
 //! closed sets only.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
+use prometheus::proto::MetricFamily;
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     TextEncoder,
 };
+use serde_json::Value;
 
-use super::CallRecord;
 use super::labels::{self, Labels};
+use super::{CallRecord, figures};
 use crate::account::Operation;
-use crate::config::{DIALECTS, Listener};
+use crate::config::{DIALECTS, Listener, Settings};
 
 /// Seconds of a whole call: the backend's answer dominates.
 const CALL_BUCKETS: &[f64] =
@@ -48,6 +51,10 @@ series! {
         "Requests that a guard in report mode let pass and would have refused.";
     old_secret_requests IntCounterVec "dragoman_old_secret_requests_total" ["app"]
         "Requests signed with an app's old secret.";
+    dropped_extensions IntCounterVec "dragoman_dropped_extensions_total" ["dialect"]
+        "Members of requests and accounts that only another dialect has a place for, by the client's dialect.";
+    tokens_opened IntCounterVec "dragoman_tokens_opened_total" ["key"]
+        "Tokens of the gateway's own that callers brought and a key opened, by the key's id.";
     upstream_attempts IntCounterVec "dragoman_upstream_attempts_total" ["upstream" "region" "result"]
         "Tries at the backend, by result.";
     translation_failures IntCounterVec "dragoman_translation_failures_total" ["dialect" "side"]
@@ -84,6 +91,14 @@ series! {
         "Sends and attempts that the throttle remembers.";
     throttle_entries_bound IntGauge "dragoman_throttle_entries_bound" []
         "Sends and attempts that the throttle may remember.";
+    send_budget IntGauge "dragoman_throttle_send_budget" []
+        "Sends that all callers together may ask for in an hour; 0 is no bound.";
+    data_dir_size IntGauge "dragoman_data_dir_size_bytes" []
+        "Size of the file system of the data directory; 0 where there is none.";
+    data_dir_free IntGauge "dragoman_data_dir_free_bytes" []
+        "What is free on the file system of the data directory.";
+    trace_spans IntCounterVec "dragoman_trace_spans_total" ["result"]
+        "Spans of traces, by what became of them: exported, dropped since too many waited, failed at the collector.";
     config_reloads IntCounterVec "dragoman_config_reloads_total" ["result"]
         "Config reloads.";
     config_last_reload_successful IntGauge "dragoman_config_last_reload_successful" []
@@ -213,19 +228,42 @@ impl Metrics {
     }
 
     /// Tells which config runs.
-    pub fn set_config(&self, hash: &str) {
+    pub fn set_config(&self, settings: &Settings) {
         self.series.config_info.reset();
-        self.series.config_info.with_label_values(&[hash]).set(1);
+        self.series.config_info.with_label_values(&[&settings.hash()]).set(1);
+        self.series.send_budget.set(settings.throttle.budget_per_hour.unwrap_or(0).into());
+    }
+
+    /// Tells from now on how full the file system of the data directory is.
+    pub fn watch_disk(&self, directory: PathBuf) {
+        self.before_reading(move |metrics| {
+            let Ok(space) = rustix::fs::statvfs(&directory) else { return };
+            let bytes =
+                |blocks: u64| i64::try_from(blocks.saturating_mul(space.f_frsize)).unwrap_or(i64::MAX);
+            metrics.series.data_dir_size.set(bytes(space.f_blocks));
+            // What is kept back for root is not free for the gateway.
+            metrics.series.data_dir_free.set(bytes(space.f_bavail));
+        });
     }
 
     /// All metrics in Prometheus's text form.
     pub fn render(&self) -> String {
+        let text = TextEncoder::new().encode_to_string(&self.gather());
+        text.unwrap_or_else(|error| format!("# the metrics can't be written: {error}\n"))
+    }
+
+    /// All metrics as JSON, for a page that draws them: what [`Self::render`] has, with histograms summed over their
+    /// labels.
+    pub fn figures(&self) -> Value {
+        figures::of(&self.gather())
+    }
+
+    fn gather(&self) -> Vec<MetricFamily> {
         let refreshers = self.refreshers().clone();
         for refresh in refreshers {
             refresh(self);
         }
-        let text = TextEncoder::new().encode_to_string(&self.registry.gather());
-        text.unwrap_or_else(|error| format!("# the metrics can't be written: {error}\n"))
+        self.registry.gather()
     }
 
     fn refreshers(&self) -> MutexGuard<'_, Vec<Refresh>> {

@@ -3,11 +3,13 @@
 
 mod access_log;
 mod diagnostics;
+mod figures;
 mod labels;
 mod line;
 mod metrics;
 mod observer;
 mod record;
+mod traces;
 
 pub use access_log::AccessLog;
 pub use diagnostics::{StartLogError, start_log};
@@ -15,5 +17,6 @@ pub use labels::Labels;
 pub use metrics::Metrics;
 pub use observer::{ObserveError, Observer};
 pub use record::{Attempt, CallRecord, Hop, Outcome, RoutedBy};
+pub use traces::{Begun, Exporter, StepKind, TRACE_PARENT, Trace, Tracer};
 
 pub use crate::guard::{Guard, Refusal};

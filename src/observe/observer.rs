@@ -1,14 +1,19 @@
 //! Turns the record of a request into metrics and a line of the access log.
 
 use std::io::{self, Write};
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use thiserror::Error;
 
 use super::labels::{self, Labels};
-use super::{AccessLog, Attempt, CallRecord, Metrics, Outcome};
+use super::traces::Finished;
+use super::{AccessLog, Attempt, CallRecord, Exporter, Metrics, Outcome};
 use crate::account::ProblemCode;
+use crate::config::Traces;
 use crate::guard::{Guard, Limit};
+use crate::upstream::Upstream;
 
 /// Why requests can't be observed.
 #[derive(Debug, Error)]
@@ -26,6 +31,7 @@ pub struct Observer {
     metrics: Metrics,
     access_log: AccessLog,
     labels: ArcSwap<Labels>,
+    exporter: OnceLock<Exporter>,
 }
 
 impl Observer {
@@ -42,6 +48,7 @@ impl Observer {
             metrics,
             access_log: AccessLog::start(output, lost)?,
             labels: ArcSwap::from_pointee(labels),
+            exporter: OnceLock::new(),
         })
     }
 
@@ -56,9 +63,26 @@ impl Observer {
         self.labels.store(labels.into());
     }
 
-    /// Counts a request and writes its line.
+    /// Sends the traces of calls to a collector from now on. Must be called within a runtime.
+    pub fn export(&self, settings: &Traces, collector: Arc<dyn Upstream>) {
+        let spans = self.metrics.series.trace_spans.clone();
+        self.exporter.get_or_init(|| Exporter::start(settings, collector, spans));
+    }
+
+    /// Waits until the traces so far are sent, though not long.
+    pub async fn flush(&self) {
+        if let Some(exporter) = self.exporter.get() {
+            exporter.flush().await;
+        }
+    }
+
+    /// Counts a request, writes its line, and hands on its trace.
     pub fn record(&self, record: &CallRecord) {
         self.count(record);
+        if let (Some(exporter), Some(trace)) = (self.exporter.get(), &record.trace) {
+            let labels = self.labels.load();
+            exporter.take(Finished::of(record, trace, &labels, Instant::now()));
+        }
         if !self.access_log.append(record) {
             self.metrics.series.access_log_dropped.inc();
         }
@@ -79,6 +103,13 @@ impl Observer {
         metrics.durations.observe(record);
         if record.old_secret {
             metrics.series.old_secret_requests.with_label_values(&[app]).inc();
+        }
+        if record.dropped_extensions > 0 {
+            let dropped = u64::try_from(record.dropped_extensions).unwrap_or(u64::MAX);
+            metrics.series.dropped_extensions.with_label_values(&[dialect]).inc_by(dropped);
+        }
+        for key in &record.opened_by {
+            metrics.series.tokens_opened.with_label_values(&[labels.key(key)]).inc();
         }
         self.count_regions(record, &labels);
         self.count_refusals(record, dialect);

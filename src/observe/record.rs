@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::Trace;
 use crate::account::{Operation, ProblemCode};
 use crate::clock::Moment;
 use crate::guard::{Decision, Limit, RateLimit, Refusal};
@@ -118,6 +119,10 @@ pub struct CallRecord {
     pub slowed: bool,
     /// Whether the app's old secret verified the signature.
     pub old_secret: bool,
+    /// The ids of the keys that opened tokens of the gateway's own.
+    pub opened_by: Vec<String>,
+    /// Members that the model does not name, and the other side's dialect neither.
+    pub dropped_extensions: usize,
     /// Each try at the backend.
     pub attempts: Vec<Attempt>,
     /// The dialect of the backend that was asked.
@@ -132,6 +137,8 @@ pub struct CallRecord {
     pub routed: Option<RoutedBy>,
     /// Whether a backend named the region that had just been asked.
     pub regions_disagree: bool,
+    /// Its trace, if it is traced.
+    pub trace: Option<Box<Trace>>,
     /// From the first byte of the request to the last byte of the answer.
     pub duration: Duration,
     /// The part of it spent waiting for the backend.
@@ -162,6 +169,8 @@ impl CallRecord {
             rate_limit: None,
             slowed: false,
             old_secret: false,
+            opened_by: Vec::new(),
+            dropped_extensions: 0,
             attempts: Vec::new(),
             upstream: None,
             region: None,
@@ -169,6 +178,7 @@ impl CallRecord {
             hop: None,
             routed: None,
             regions_disagree: false,
+            trace: None,
             duration: Duration::ZERO,
             upstream_duration: Duration::ZERO,
             client_duration: Duration::ZERO,

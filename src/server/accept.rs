@@ -19,6 +19,7 @@ use tokio::time::sleep;
 
 use super::application::Application;
 use super::connection::Connection;
+use super::entrance::Entrance;
 use super::lifecycle::Phase;
 use super::load::ConnectionShare;
 use super::service::Service;
@@ -132,6 +133,7 @@ pub async fn accept<A: Application>(
                     listener,
                     client: Some(client),
                     secure: false,
+                    http2: false,
                     phase: phase.clone(),
                 };
                 let alive = alive.clone();
@@ -161,7 +163,9 @@ async fn enter<A: Application>(
     share: ConnectionShare,
 ) {
     let serving = connection.service.serving();
-    let Some(entrance) = serving.entrance(connection.listener).filter(|entrance| !entrance.is_open()) else {
+    let entrance = serving.entrance(connection.listener);
+    connection.http2 = entrance.is_some_and(Entrance::takes_preface);
+    let Some(entrance) = entrance.filter(|entrance| !entrance.is_open()) else {
         drop(serving);
         return connection.run(Box::new(stream), share).await;
     };

@@ -1,8 +1,9 @@
-//! The pages for operators. Nothing here changes anything: only GET and HEAD.
+//! The pages for operators. Nothing here changes anything: GET and HEAD, and one POST that translates what it is given.
 //!
 //! A page of another origin must not read them through the operator's browser: `Host` must be one
-//! of the listener's own names (a name that an attacker points at 127.0.0.1 is none), there is no
-//! CORS, and off loopback every page but the two probes needs the token.
+//! of the listener's own names (a name that an attacker points at 127.0.0.1 is none), a request that
+//! names another origin is refused, there is no CORS, and off loopback everything but the two probes
+//! and the console's own files, which tell nothing, needs the token.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -20,9 +21,15 @@ use crate::config;
 use crate::gateway::Arrival;
 use crate::observe::{CallRecord, Refusal};
 
+pub(super) mod console;
 mod outbox;
 
+pub use console::Console;
 pub use outbox::OutboxEntry;
+
+/// Where the translator's form comes from and goes to.
+const TRANSLATE: &str = "/translate.json";
+const JSON: &str = "application/json";
 
 /// The admin listener would be open to strangers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -45,6 +52,8 @@ pub struct AdminPages {
     pub outbox: Option<Box<dyn Fn() -> Vec<OutboxEntry> + Send + Sync>>,
     /// The OpenAPI document of the canonical dialect.
     pub openapi: &'static str,
+    /// What the console shows.
+    pub console: Box<dyn Console>,
 }
 
 /// The admin listener's application.
@@ -85,10 +94,18 @@ impl AdminSite {
                 .reason("the Host field is none of this listener's names; add it to admin.hosts");
             return problem_json(&problem);
         }
+        if !is_own_origin(request) {
+            let problem = Problem::new(ProblemCode::NotPermitted)
+                .reason("a page of another origin asks; these pages are for themselves alone");
+            return problem_json(&problem);
+        }
         let path = request.uri().path();
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        let translates = path == TRANSLATE;
+        let is_allowed = reads || translates && request.method() == Method::POST;
+        if !is_allowed {
             let mut response = problem_json(&ProblemCode::MethodNotAllowed.into());
-            set(&mut response, header::ALLOW, "GET, HEAD");
+            set(&mut response, header::ALLOW, if translates { "GET, HEAD, POST" } else { "GET, HEAD" });
             return response;
         }
         match path {
@@ -96,29 +113,64 @@ impl AdminSite {
             "/readyz" => return self.readiness(),
             _ => {}
         }
+        if let Some(file) = console::file(path) {
+            return file;
+        }
         if !self.is_authorised(request) {
             let mut response = problem_json(&ProblemCode::TokenInvalid.into());
             set(&mut response, header::WWW_AUTHENTICATE, "Bearer");
             return response;
         }
+        if reads { self.read(path) } else { self.translation(request) }
+    }
+
+    fn read(&self, path: &str) -> Response<Bytes> {
+        let console = &self.pages.console;
         match (path, &self.pages.outbox) {
             ("/metrics", _) => content("text/plain; version=0.0.4; charset=utf-8", (self.pages.metrics)()),
-            ("/openapi.json", _) => content("application/json", self.pages.openapi),
+            ("/openapi.json", _) => content(JSON, self.pages.openapi),
+            ("/config", _) => content("text/plain; charset=utf-8", console.config()),
+            ("/figures.json", outbox) => {
+                let (state, outbox) = (self.state(), outbox.is_some());
+                let figures = console.figures();
+                content(
+                    JSON,
+                    format!("{{\"state\":\"{state}\",\"outbox\":{outbox},\"figures\":{figures}}}\n"),
+                )
+            }
+            (TRANSLATE, _) => content(JSON, console.choices()),
             ("/outbox", Some(entries)) => content("text/html; charset=utf-8", outbox::html(&entries())),
-            ("/outbox.json", Some(entries)) => content("application/json", outbox::json(&entries())),
+            ("/outbox.json", Some(entries)) => content(JSON, outbox::json(&entries())),
             _ => problem_json(&ProblemCode::NotFound.into()),
         }
     }
 
+    fn translation(&self, request: &Request<Bytes>) -> Response<Bytes> {
+        let kind = request.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+        // A form of another page can't send this type.
+        if kind != Some(JSON.as_bytes()) {
+            return problem_json(&ProblemCode::UnsupportedMediaType.into());
+        }
+        match self.pages.console.translate(request.body()) {
+            Ok(translated) => content(JSON, translated),
+            Err(problem) => problem_json(&problem),
+        }
+    }
+
+    /// `ready`, `draining`, or why no calls should come.
+    fn state(&self) -> &'static str {
+        match *self.phase.borrow() {
+            Phase::Running | Phase::Paused => (self.pages.unready)().unwrap_or("ready"),
+            _ => "draining",
+        }
+    }
+
     fn readiness(&self) -> Response<Bytes> {
-        let mut response = match (*self.phase.borrow(), (self.pages.unready)()) {
-            (Phase::Running | Phase::Paused, None) => return text("ready\n"),
-            (Phase::Running | Phase::Paused, Some(reason)) => {
-                content("text/plain; charset=utf-8", format!("{reason}\n"))
-            }
-            _ => text("draining\n"),
-        };
-        *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
+        let state = self.state();
+        let mut response = content("text/plain; charset=utf-8", format!("{state}\n"));
+        if state != "ready" {
+            *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
+        }
         response
     }
 
@@ -175,6 +227,22 @@ impl Application for AdminSite {
     }
 }
 
+/// Whether a browser sends a request on behalf of these pages themselves, or of nobody's page: an address that was typed, a
+/// bookmark, a link. What is no browser says neither.
+fn is_own_origin(request: &Request<Bytes>) -> bool {
+    let field = |name| request.headers().get(name).map(HeaderValue::as_bytes);
+    let host = field(header::HOST.as_str()).unwrap_or_default();
+    let same = |origin: &[u8]| {
+        let authority = origin.strip_prefix(b"http://").or_else(|| origin.strip_prefix(b"https://"));
+        authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host))
+    };
+    if let Some(origin) = field(header::ORIGIN.as_str()) {
+        return same(origin);
+    }
+    let followed = field("sec-fetch-mode") == Some(b"navigate") && request.method() == Method::GET;
+    followed || matches!(field("sec-fetch-site"), None | Some(b"same-origin" | b"none"))
+}
+
 /// A host without its port and without the brackets of an IPv6 address.
 fn without_port(host: &str) -> &str {
     if let Some((address, _)) = host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
@@ -195,7 +263,10 @@ fn content(kind: &'static str, body: impl Into<Bytes>) -> Response<Bytes> {
 
 /// The answer with the fields that keep browsers from doing more with it than show it.
 fn secured(mut response: Response<Bytes>) -> Response<Bytes> {
-    let policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+    // Only what this listener itself serves is loaded, run or asked.
+    let policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+                  frame-ancestors 'none'; base-uri 'none'; form-action 'none'; \
+                  require-trusted-types-for 'script'; trusted-types 'none'";
     set(&mut response, header::CONTENT_SECURITY_POLICY, policy);
     set(&mut response, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(&mut response, header::REFERRER_POLICY, "no-referrer");

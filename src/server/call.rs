@@ -1,29 +1,28 @@
-//! One request: parsed, routed, read, answered, recorded.
+//! One request: routed, read, answered, recorded. What is the same over both versions of HTTP
+//! stands here; how it is read and how its answer leaves is in [`v1`] and [`v2`].
+
+mod v1;
+mod v2;
 
 use std::net::IpAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use http::{Method, Request, Response, header, request};
+use bytes::Bytes;
+use http::{Request, Response, header};
 use pingora::BError;
 use pingora::http::{RequestHeader, ResponseHeader};
-use pingora::protocols::Stream;
-use pingora::protocols::http::v1::server::HttpSession;
-use tokio::io::AsyncWriteExt;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
-use super::answer::{self, Framing, REQUEST_ID};
+use super::answer::REQUEST_ID;
 use super::application::{Application, Step};
-use super::body::{self, NoBody};
-use super::connection::{Reusable, linger};
+use super::body::{self, Incoming, NoBody};
 use super::fault::EdgeFault;
-use super::head;
-use super::load::CallShare;
-use super::pass::{self, Passage};
+use super::load::{BodyShare, CallShare};
+use super::pass::Passage;
 use super::request_id::request_id;
-use super::service::{Service, Serving};
+use super::service::{Proxy, Service, Serving};
+use super::stream_head::take_head;
 use super::tracing_fields::{TRACE_PARENT, TRACE_STATE, has_broken_trace};
 use crate::clock::{Clock, SystemClock};
 use crate::gateway::Arrival;
@@ -53,6 +52,13 @@ pub struct Call<'a, A: Application> {
     secure: bool,
 }
 
+/// What is done with a request, decided from its head and the load.
+enum Decision {
+    Answer,
+    PassThrough(CallShare),
+    Refuse(EdgeFault),
+}
+
 impl<'a, A: Application> Call<'a, A> {
     /// A request whose first byte was there at `arrived`.
     pub fn new(service: &'a Service<A>, origin: Origin, arrived: Instant) -> Self {
@@ -65,60 +71,34 @@ impl<'a, A: Application> Call<'a, A> {
         Self { service, serving, arrival, record, arrived, secure }
     }
 
-    /// Serves it; `buffer` holds its head and what came with it.
-    pub async fn serve(mut self, stream: Stream, buffer: BytesMut, keep_alive: bool) -> Reusable {
-        let raw = (!self.serving.proxies.is_empty()).then(|| buffer.clone());
-        let mut session = HttpSession::new(stream);
-        session.set_pipelining_enabled(true);
-        session.set_read_timeout(None);
-        session.set_pipelined_prefix(buffer);
-        if !matches!(session.read_request().await, Ok(Some(_))) {
-            let unread = head::salvage(b"");
-            Box::pin(self.refuse_head(session.into_inner(), &unread, EdgeFault::Malformed)).await;
-            return None;
-        }
-        self.find_client(session.req_header());
-        let route = self.serving.application.route(&self.arrival, session.req_header());
+    /// Routes it, and counts it among its client's calls; what passes through is under way from here on.
+    fn decide(&mut self, head: &RequestHeader) -> (A::Route, Decision) {
+        self.find_client(head);
+        let route = self.serving.application.route(&self.arrival, head);
         if !self.serving.is_within_rate(self.arrival.client, self.arrived) {
-            return self.refuse(session, route, EdgeFault::TooOften, keep_alive).await;
+            return (route, Decision::Refuse(EdgeFault::TooOften));
         }
-        let Some(share) = self.service.load().call() else {
-            return self.refuse(session, route, EdgeFault::TooManyCalls, keep_alive).await;
+        let decision = match self.serving.application.step(route) {
+            Step::Answer if is_encoded(head) => Decision::Refuse(EdgeFault::ContentEncoding),
+            Step::Answer => Decision::Answer,
+            Step::Refuse(code) => Decision::Refuse(EdgeFault::Route(code)),
+            Step::PassThrough if self.serving.proxies.is_empty() => {
+                Decision::Refuse(EdgeFault::NowhereToPass)
+            }
+            Step::PassThrough => match self.service.load().call() {
+                Some(share) => Decision::PassThrough(share),
+                None => Decision::Refuse(EdgeFault::TooManyCalls),
+            },
         };
-        match (self.serving.application.step(route), raw) {
-            (Step::Answer, _) => self.answer(session, route, keep_alive).await,
-            (Step::Refuse(code), _) => self.refuse(session, route, EdgeFault::Route(code), keep_alive).await,
-            (Step::PassThrough, Some(raw)) => {
-                Box::pin(self.pass(session, raw, route, share, keep_alive)).await
-            }
-            (Step::PassThrough, None) => {
-                self.refuse(session, route, EdgeFault::NowhereToPass, keep_alive).await
-            }
-        }
+        (route, decision)
     }
 
-    /// Passes it on to the backend of its session's region; `raw` is its head and what came with it.
-    async fn pass(
-        mut self,
-        session: HttpSession,
-        raw: BytesMut,
-        route: A::Route,
-        share: CallShare,
-        keep_alive: bool,
-    ) -> Reusable {
-        let serving = Arc::clone(&self.serving);
-        let head = session.req_header();
-        let region = match serving.application.passes_to(&self.arrival, head, &mut self.record).await {
-            Ok(region) => region,
-            Err(problem) => {
-                return self.refuse(session, route, EdgeFault::Route(problem.code), keep_alive).await;
-            }
-        };
-        let Some(proxy) = serving.proxies.get(&region) else {
-            return self.refuse(session, route, EdgeFault::NowhereToPass, keep_alive).await;
-        };
-        let passage = self.into_passage(route, share, keep_alive);
-        pass::serve(proxy, session.into_inner(), raw, passage, &serving.limits).await
+    /// The proxy to the backend of its session's region.
+    async fn proxy(&mut self, head: &RequestHeader) -> Result<Proxy<A>, EdgeFault> {
+        let application = Arc::clone(&self.serving.application);
+        let region = application.passes_to(&self.arrival, head, &mut self.record).await;
+        let region = region.map_err(|problem| EdgeFault::Route(problem.code))?;
+        self.serving.proxies.get(&region).cloned().ok_or(EdgeFault::NowhereToPass)
     }
 
     /// From here on the client is who a trusted proxy says it is, and the request has the id that it gave.
@@ -133,123 +113,32 @@ impl<'a, A: Application> Call<'a, A> {
         }
     }
 
-    fn into_passage(self, route: A::Route, share: CallShare, keep_alive: bool) -> Passage<A> {
-        Passage {
-            application: Arc::clone(&self.serving.application),
-            route,
-            arrival: self.arrival,
-            record: self.record,
-            arrived: self.arrived,
-            secure: self.secure,
-            share,
-            sink: Arc::clone(self.service.sink()),
-            keep_alive,
-            tried: Vec::new(),
-            lease: None,
-        }
-    }
-
-    /// Refuses a request whose head was not let in, and ends the connection.
-    pub async fn refuse_head(mut self, mut stream: Stream, head: &request::Parts, fault: EdgeFault) {
-        let route = self.serving.application.route(&self.arrival, head);
-        let response = self.refusal(route, fault);
-        let framing = Framing { head_only: head.method == Method::HEAD, keep_alive: false };
-        if self.write(&mut stream, &response, framing).await {
-            linger(stream).await;
-        }
-    }
-
-    async fn answer(&mut self, mut session: HttpSession, route: A::Route, keep_alive: bool) -> Reusable {
-        if is_encoded(session.req_header()) {
-            return self.refuse(session, route, EdgeFault::ContentEncoding, keep_alive).await;
-        }
+    /// Reads the body of an account call; its shares, of bodies and of calls under way, are held until the answer.
+    async fn read_body(
+        &mut self,
+        incoming: &mut impl Incoming,
+    ) -> Result<(Bytes, (BodyShare, CallShare)), NoBody> {
         let (body_bytes, body_timeout) = (self.serving.limits.body_bytes, self.serving.limits.body_timeout);
         let mut share = self.service.load().body();
         let waited = Instant::now();
         let until = self.arrival.deadline.min(waited + body_timeout);
-        let body = match body::read(&mut session, body_bytes, until, &mut share).await {
-            Ok(body) => body,
-            Err(NoBody::Refused(fault)) => {
-                // After malformed chunks nobody knows where the next request would begin.
-                let readable = matches!(fault, EdgeFault::BodyTooLarge | EdgeFault::TooManyBytes);
-                return self.refuse(session, route, fault, keep_alive && readable).await;
-            }
-            Err(NoBody::ClientGone) => {
-                self.finish(Outcome::ClientGone);
-                return None;
-            }
-        };
+        let body = body::read(incoming, body_bytes, until, &mut share).await?;
         self.record.bytes_received = body.len() as u64;
         self.record.client_duration += waited.elapsed();
-        let head = take_head(&mut session);
-        let head_only = head.method == Method::HEAD;
-        let (mut stream, rest, keep_alive) = release(session, keep_alive).await?;
-        let request = Request::from_parts(head, body);
+        // Only now is it under way: who sends a body slowly takes nobody's place.
+        let call = self.service.load().call().ok_or(NoBody::Refused(EdgeFault::TooManyCalls))?;
+        Ok((body, (share, call)))
+    }
+
+    /// Asks the application.
+    async fn ask(&mut self, route: A::Route, request: Request<Bytes>) -> Response<Bytes> {
         // Boxed, since an exchange is large and most connections idle.
         let answer =
             Box::pin(self.serving.application.answer(&self.arrival, route, request, &mut self.record));
-        let response = match timeout_at(self.arrival.deadline + LAST_WORDS, answer).await {
+        match timeout_at(self.arrival.deadline + LAST_WORDS, answer).await {
             Ok(response) => response,
             Err(_) => self.refusal(route, EdgeFault::CallTooSlow),
-        };
-        let framing = Framing { head_only, keep_alive };
-        let sent = self.write(&mut stream, &response, framing).await;
-        if sent && keep_alive {
-            return Some((stream, rest));
         }
-        if sent {
-            // Nothing can be done for a client that is gone by now.
-            let _ = AsyncWriteExt::shutdown(&mut stream).await;
-        }
-        None
-    }
-
-    /// Refuses a request whose head was let in. The connection goes on if its body can be skipped.
-    /// Boxed, since every idle connection would otherwise keep room for this rare way.
-    fn refuse<'b>(
-        &'b mut self,
-        mut session: HttpSession,
-        route: A::Route,
-        fault: EdgeFault,
-        keep_alive: bool,
-    ) -> Pin<Box<dyn Future<Output = Reusable> + Send + 'b>> {
-        Box::pin(async move {
-            let head_only = session.req_header().method == Method::HEAD;
-            let unread = !session.is_body_done();
-            let response = self.refusal(route, fault);
-            if unread && keep_alive && body::is_skippable(&session) {
-                return self.answer_and_skip(session, response).await;
-            }
-            let (mut stream, rest, keep_alive) = release(session, keep_alive && !unread).await?;
-            let sent = self.write(&mut stream, &response, Framing { head_only, keep_alive }).await;
-            if sent && keep_alive {
-                return Some((stream, rest));
-            }
-            if sent {
-                linger(stream).await;
-            }
-            None
-        })
-    }
-
-    /// Writes the answer while the body still comes in, then reads that away. Pingora's session
-    /// writes here: it alone knows where the body ends.
-    async fn answer_and_skip(&mut self, mut session: HttpSession, response: Response<Bytes>) -> Reusable {
-        let waited = Instant::now();
-        let until = self.arrival.deadline.min(waited + self.serving.limits.body_timeout);
-        let status = response.status();
-        let length = response.body().len();
-        let sent = timeout_at(until, write_through(&mut session, response, &self.arrival.request_id)).await;
-        let sent = matches!(sent, Ok(Ok(())));
-        self.record.client_duration += waited.elapsed();
-        self.record.status = status.as_u16();
-        self.record.bytes_sent = if sent { length as u64 } else { 0 };
-        self.finish(if sent { self.record.outcome } else { Outcome::ClientGone });
-        if !sent || !matches!(timeout_at(until, session.drain_request_body()).await, Ok(Ok(()))) {
-            return None;
-        }
-        let (stream, rest, keep_alive) = release(session, true).await?;
-        keep_alive.then_some((stream, rest))
     }
 
     fn refusal(&mut self, route: A::Route, fault: EdgeFault) -> Response<Bytes> {
@@ -260,23 +149,37 @@ impl<'a, A: Application> Call<'a, A> {
         self.serving.application.refuse(&self.arrival, route, &problem, refusal, &mut self.record)
     }
 
-    /// Writes the answer and records the call; whether the client took it.
-    async fn write(&mut self, stream: &mut Stream, response: &Response<Bytes>, framing: Framing) -> bool {
-        let waited = Instant::now();
-        let wire = answer::encode(response, framing, &self.arrival.request_id);
-        let write = async {
-            stream.write_all(&wire).await?;
-            stream.flush().await
-        };
-        let sent = matches!(timeout(self.serving.limits.body_timeout, write).await, Ok(Ok(())));
-        self.record.client_duration += waited.elapsed();
-        self.record.status = response.status().as_u16();
-        if sent {
-            self.record.bytes_sent = response.body().len() as u64;
+    fn into_passage(
+        self,
+        route: A::Route,
+        head: &RequestHeader,
+        share: CallShare,
+        keep_alive: bool,
+    ) -> Passage<A> {
+        Passage {
+            application: Arc::clone(&self.serving.application),
+            route,
+            arrival: self.arrival,
+            record: self.record,
+            arrived: self.arrived,
+            secure: self.secure,
+            share,
+            sink: Arc::clone(self.service.sink()),
+            keep_alive,
+            may_be_quiet: may_be_quiet(head),
+            tried: Vec::new(),
+            lease: None,
         }
-        let outcome = if sent { self.record.outcome } else { Outcome::ClientGone };
-        self.finish(outcome);
-        sent
+    }
+
+    /// Records the call whose answer was written, or not, since `waited`.
+    fn answered(&mut self, status: u16, bytes: usize, sent: bool, waited: Instant) {
+        self.record.client_duration += waited.elapsed();
+        self.record.status = status;
+        if sent {
+            self.record.bytes_sent = bytes as u64;
+        }
+        self.finish(if sent { self.record.outcome } else { Outcome::ClientGone });
     }
 
     fn finish(&mut self, outcome: Outcome) {
@@ -292,41 +195,29 @@ fn is_encoded(head: &RequestHeader) -> bool {
     encodings.iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
-/// Takes the head out of a session that needs it no more, without copying a field.
-fn take_head(session: &mut HttpSession) -> request::Parts {
-    let (nothing, ()) = Request::new(()).into_parts();
-    let mut head: request::Parts =
-        std::mem::replace(session.req_header_mut(), RequestHeader::from(nothing)).into();
+/// The request as the application gets it; the session needs its head no more.
+fn whole(head: &mut RequestHeader, body: Bytes) -> Request<Bytes> {
+    let mut head = take_head(head);
     if has_broken_trace(&head.headers) {
         head.headers.remove(TRACE_PARENT);
         head.headers.remove(TRACE_STATE);
     }
-    head
+    Request::from_parts(head, body)
 }
 
-/// Writes an answer by Pingora's session, which may go on after it although the body is unread.
-async fn write_through(
-    session: &mut HttpSession,
-    response: Response<Bytes>,
-    request_id: &str,
-) -> Result<(), BError> {
-    let (parts, body) = response.into_parts();
+/// Whether long silence is what was asked for: another protocol, or events as they happen.
+fn may_be_quiet(head: &RequestHeader) -> bool {
+    let accepts = head.headers.get_all(header::ACCEPT).iter();
+    let mut kinds = accepts.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    head.headers.contains_key(header::UPGRADE)
+        || kinds.any(|kind| kind.trim().to_ascii_lowercase().starts_with("text/event-stream"))
+}
+
+/// The head of an answer that a session of Pingora writes.
+fn answer_head(response: Response<()>, length: usize, request_id: &str) -> Result<ResponseHeader, BError> {
+    let (parts, ()) = response.into_parts();
     let mut head = ResponseHeader::from(parts);
-    head.insert_header(header::CONTENT_LENGTH, body.len())?;
+    head.insert_header(header::CONTENT_LENGTH, length)?;
     head.insert_header(REQUEST_ID, request_id)?;
-    session.set_close_on_response_before_downstream_finish(false);
-    session.write_response_header(Box::new(head)).await?;
-    session.write_body(&body).await?;
-    session.finish_body().await?;
-    Ok(())
-}
-
-/// The stream of a session that is over, what was read of the next request, and whether there
-/// may be one.
-async fn release(session: HttpSession, keep_alive: bool) -> Option<(Stream, BytesMut, bool)> {
-    if !keep_alive || !session.will_keepalive() {
-        return Some((session.into_inner(), BytesMut::new(), false));
-    }
-    let (stream, rest) = session.reuse().await.ok()??.into_parts();
-    Some((stream, rest.unwrap_or_default(), true))
+    Ok(head)
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use pingora::protocols::Stream;
+use pingora::protocols::{ALPN, Stream, l4};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -18,6 +18,7 @@ use super::application::Application;
 use super::call::{Call, Origin};
 use super::fault::EdgeFault;
 use super::head::{self, HeadScan};
+use super::http2::{self, PREFACE};
 use super::lifecycle::Phase;
 use super::load::ConnectionShare;
 use super::service::Service;
@@ -26,14 +27,14 @@ use super::service::Service;
 const HEAD_READ: usize = 2048;
 
 /// How long a closed connection is still read, so that the client sees the answer and no reset.
-const LINGER_TIME: Duration = Duration::from_secs(1);
+pub const LINGER_TIME: Duration = Duration::from_secs(1);
 
 /// How many bytes are read away meanwhile.
 const LINGER_BYTES: usize = 256 * 1024;
 
 /// How long the first request of a connection may take when the process stops: whoever has just
 /// connected can't know that.
-const FIRST_REQUEST_TIME: Duration = Duration::from_millis(500);
+pub const FIRST_REQUEST_TIME: Duration = Duration::from_secs(1);
 
 /// A stream that can carry another request, and what was already read of that.
 pub type Reusable = Option<(Stream, BytesMut)>;
@@ -48,6 +49,8 @@ pub struct Connection<A: Application> {
     pub client: Option<IpAddr>,
     /// Whether it is encrypted.
     pub secure: bool,
+    /// Whether it may begin HTTP/2 without having asked; ALPN is asking.
+    pub http2: bool,
     /// Whether the process is about to stop.
     pub phase: watch::Receiver<Phase>,
 }
@@ -56,28 +59,54 @@ pub struct Connection<A: Application> {
 enum Head {
     /// It is whole; its first byte was there then.
     Whole(Instant),
+    /// It is none: HTTP/2 begins.
+    Preface,
     /// It is refused.
     Refused(Instant, EdgeFault),
     /// Nobody waits for an answer.
     Gone,
 }
 
+/// What is at the start of a buffer.
+enum Found {
+    /// A whole head.
+    Head,
+    /// The preface of HTTP/2.
+    Preface,
+}
+
+/// What a connection goes on with.
+enum Next {
+    /// Another request, if there may be one.
+    Request(Reusable),
+    /// HTTP/2.
+    Http2(Stream),
+}
+
 impl<A: Application> Connection<A> {
     /// Serves the connection until it ends; its share of the load is held as long.
     pub async fn run(mut self, stream: Stream, _share: ConnectionShare) {
+        if matches!(stream.selected_alpn_proto(), Some(ALPN::H2)) {
+            return Box::pin(http2::serve(self, stream)).await;
+        }
         let mut next = Some((stream, BytesMut::new()));
         let mut is_new = true;
         while let Some((stream, buffer)) = next {
-            next = self.serve_next(stream, buffer, is_new).await;
+            match self.serve_next(stream, buffer, is_new).await {
+                Next::Request(reusable) => next = reusable,
+                Next::Http2(stream) => return Box::pin(http2::serve(self, stream)).await,
+            }
+            self.http2 = false;
             is_new = false;
         }
     }
 
-    async fn serve_next(&mut self, mut stream: Stream, mut buffer: BytesMut, is_new: bool) -> Reusable {
+    async fn serve_next(&mut self, mut stream: Stream, mut buffer: BytesMut, is_new: bool) -> Next {
         let head = self.read_head(&mut stream, &mut buffer, is_new).await;
         let keep_alive = self.phase.borrow().keeps_connections();
-        match head {
+        Next::Request(match head {
             Head::Gone => None,
+            Head::Preface => return put_back(stream, &buffer).map_or(Next::Request(None), Next::Http2),
             Head::Whole(arrived) => {
                 let call = self.call(arrived);
                 call.serve(stream, buffer, keep_alive).await
@@ -87,12 +116,16 @@ impl<A: Application> Connection<A> {
                 Box::pin(call.refuse_head(stream, &head::salvage(&buffer), fault)).await;
                 None
             }
-        }
+        })
+    }
+
+    /// Where its requests come from.
+    pub const fn origin(&self) -> Origin {
+        Origin { listener: self.listener, client: self.client, secure: self.secure }
     }
 
     fn call(&self, arrived: Instant) -> Call<'_, A> {
-        let origin = Origin { listener: self.listener, client: self.client, secure: self.secure };
-        Call::new(&self.service, origin, arrived)
+        Call::new(&self.service, self.origin(), arrived)
     }
 
     async fn read_head(&mut self, stream: &mut Stream, buffer: &mut BytesMut, is_new: bool) -> Head {
@@ -102,9 +135,10 @@ impl<A: Application> Connection<A> {
         let arrived = Instant::now();
         let serving = self.service.serving();
         let limits = &serving.limits;
-        let whole = read_to_end(stream, buffer, limits.header_bytes);
+        let whole = read_to_end(stream, buffer, limits.header_bytes, self.http2);
         match timeout_at(arrived + limits.header_timeout, whole).await {
-            Ok(Some(Ok(()))) => Head::Whole(arrived),
+            Ok(Some(Ok(Found::Head))) => Head::Whole(arrived),
+            Ok(Some(Ok(Found::Preface))) => Head::Preface,
             Ok(Some(Err(fault))) => Head::Refused(arrived, fault),
             Ok(None) => Head::Gone,
             // A line end too many after the last body begins no request.
@@ -137,12 +171,17 @@ async fn read_to_end(
     stream: &mut Stream,
     buffer: &mut BytesMut,
     limit: usize,
-) -> Option<Result<(), EdgeFault>> {
+    http2: bool,
+) -> Option<Result<Found, EdgeFault>> {
     let mut scan = HeadScan::default();
     loop {
-        match scan.advance(buffer) {
+        if http2 && buffer.starts_with(PREFACE) {
+            return Some(Ok(Found::Preface));
+        }
+        let may_be_preface = http2 && PREFACE.starts_with(buffer);
+        match if may_be_preface { Ok(None) } else { scan.advance(buffer) } {
             Err(fault) => return Some(Err(EdgeFault::Head(fault))),
-            Ok(Some(length)) if length <= limit => return Some(Ok(())),
+            Ok(Some(length)) if length <= limit => return Some(Ok(Found::Head)),
             Ok(None) if buffer.len() <= limit => {}
             Ok(_) => return Some(Err(EdgeFault::HeadTooLarge)),
         }
@@ -152,6 +191,13 @@ async fn read_to_end(
             _ => return None,
         }
     }
+}
+
+/// The stream with these bytes in front of it again.
+fn put_back(stream: Stream, bytes: &[u8]) -> Option<Stream> {
+    let mut stream = stream.into_any().downcast::<l4::stream::Stream>().ok()?;
+    stream.rewind(bytes);
+    Some(stream)
 }
 
 /// Ends a connection whose client may still be sending: closes the way out, then reads what comes

@@ -5,6 +5,7 @@ mod proxy_protocol;
 mod tls;
 
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 
 use pingora::listeners::tls::Acceptor;
@@ -14,6 +15,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::application::Application;
+use super::connection::FIRST_REQUEST_TIME;
 use super::lifecycle::Phase;
 use super::load::{ConnectionShare, HandshakeFault};
 use super::service::Service;
@@ -24,6 +26,7 @@ use crate::guard::normalised;
 #[derive(Default)]
 pub struct Entrance {
     proxy_protocol: bool,
+    http2: bool,
     tls: Option<Acceptor>,
 }
 
@@ -54,8 +57,9 @@ impl Entrance {
     /// # Errors
     /// When its certificates are of no use.
     pub fn new(listener: &config::Listener) -> Result<Self, String> {
-        let tls = if listener.tls.is_empty() { None } else { Some(tls::acceptor(&listener.tls)?) };
-        Ok(Self { proxy_protocol: listener.proxy_protocol, tls })
+        let tls =
+            if listener.tls.is_empty() { None } else { Some(tls::acceptor(&listener.tls, listener.http2)?) };
+        Ok(Self { proxy_protocol: listener.proxy_protocol, http2: listener.http2, tls })
     }
 
     /// The entrances of these listeners.
@@ -69,6 +73,11 @@ impl Entrance {
     /// Whether a connection's first bytes are those of its first request.
     pub const fn is_open(&self) -> bool {
         !self.proxy_protocol && self.tls.is_none()
+    }
+
+    /// Whether HTTP/2 may begin without having asked: with TLS the handshake asks.
+    pub const fn takes_preface(&self) -> bool {
+        self.http2 && self.tls.is_none()
     }
 
     /// Whether what passes is encrypted.
@@ -86,10 +95,16 @@ impl Entrance {
         phase: &mut watch::Receiver<Phase>,
     ) -> Option<Entered> {
         let limit = service.serving().limits.header_timeout;
+        let mut pass = pin!(timeout(limit, self.pass(service, stream, peer, share)));
         let passed = tokio::select! {
             biased;
-            passed = timeout(limit, self.pass(service, stream, peer, share)) => passed,
-            _ = phase.wait_for(|phase| *phase == Phase::Stopping) => return None,
+            passed = &mut pass => Some(passed),
+            _ = phase.wait_for(|phase| *phase == Phase::Stopping) => None,
+        };
+        let passed = match passed {
+            Some(passed) => passed,
+            // Who was just accepted may still send the first request.
+            None => timeout(FIRST_REQUEST_TIME, pass).await.and_then(|passed| passed),
         };
         match passed.unwrap_or(Err(Ended::By(HandshakeFault::TooSlow))) {
             Ok(entered) => Some(entered),

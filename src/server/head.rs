@@ -11,7 +11,7 @@ use memchr::memchr;
 use thiserror::Error;
 
 /// The most header fields that a request may have.
-const MAX_FIELDS: usize = 100;
+pub const MAX_FIELDS: usize = 100;
 
 /// Why a head is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]

@@ -1,7 +1,7 @@
 //! The edge: sockets in, answers out, over Pingora.
 //!
 //! `accept` → `entrance` (PROXY protocol, TLS) → `connection` (waits for a head; `head` lets only unambiguous ones in) → `call`
-//! (routes, reads the body, answers in one write) or `pass` (Pingora's proxy streams it on).
+//! (routes, reads the body, answers) or `pass` (Pingora's proxy streams it on).
 //! What is served is an [`Application`]: the gateway, the admin pages, the embedded backend.
 //! `load` bounds what is carried at once, `lifecycle` ends it in order.
 //!
@@ -23,6 +23,7 @@ mod entrance;
 pub mod fault;
 mod gateway;
 pub mod head;
+mod http2;
 pub mod lifecycle;
 pub mod load;
 pub mod notify;
@@ -36,6 +37,7 @@ mod serve;
 mod service;
 pub mod signals;
 pub mod sockets;
+mod stream_head;
 mod tracing_fields;
 
 pub use accept::{BindError, Bound};

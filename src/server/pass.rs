@@ -7,7 +7,8 @@
 use std::any::Any;
 use std::marker::PhantomData;
 use std::net::SocketAddr;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -15,7 +16,7 @@ use http::header;
 use pingora::apps::HttpServerApp;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::protocols::Stream;
-use pingora::protocols::http::ServerSession;
+use pingora::protocols::http::{ServerSession, v2};
 use pingora::proxy::{FailToProxy, HttpProxy, ProxyHttp, Session, http_proxy};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{BError, Error, ErrorSource, ErrorType, Result};
@@ -29,6 +30,7 @@ use super::fault::EdgeFault;
 use super::load::CallShare;
 use super::pass_fields;
 use super::pass_target::PassTarget;
+use super::stream_head::take_head;
 use crate::account::{Problem, ProblemCode};
 use crate::config::Limits;
 use crate::gateway::Arrival;
@@ -56,11 +58,16 @@ pub struct Passage<A: Application> {
     pub sink: Arc<dyn RecordSink>,
     /// Whether the connection may go on.
     pub keep_alive: bool,
+    /// Whether both sides may be silent for long.
+    pub may_be_quiet: bool,
     /// The addresses of the backend that it was tried at.
     pub tried: Vec<SocketAddr>,
     /// Its share of the address that it is tried at now.
     pub lease: Option<Lease>,
 }
+
+/// How long a backend or a client may be silent where that is what was asked for.
+pub const QUIET: Duration = Duration::from_secs(300);
 
 /// Pingora's hooks.
 pub struct PassThrough<A: Application> {
@@ -76,6 +83,9 @@ impl<A: Application> PassThrough<A> {
     }
 }
 
+/// Pingora is never told to stop: connections end here.
+static NEVER: LazyLock<watch::Sender<bool>> = LazyLock::new(|| watch::Sender::new(false));
+
 /// Passes one request through. `raw` is its head and what came with it.
 pub async fn serve<A: Application>(
     proxy: &Arc<HttpProxy<PassThrough<A>>>,
@@ -84,16 +94,48 @@ pub async fn serve<A: Application>(
     passage: Passage<A>,
     limits: &Limits,
 ) -> Reusable {
-    static NEVER: LazyLock<watch::Sender<bool>> = LazyLock::new(|| watch::Sender::new(false));
     let mut session = ServerSession::new_http1(stream);
     session.set_pipelined_prefix(raw);
-    session.set_read_timeout(Some(limits.body_timeout));
+    let silence = if passage.may_be_quiet { QUIET } else { limits.body_timeout };
+    session.set_read_timeout(Some(silence));
     session.set_write_timeout(Some(limits.body_timeout));
     session.set_total_drain_timeout(Some(limits.body_timeout));
     session.set_connection_user_context(Some(Box::new(passage)));
     let reused = proxy.process_new_http(session, &NEVER.subscribe()).await?;
     let (stream, _settings) = reused.consume();
     Some((stream, BytesMut::new()))
+}
+
+/// The same for a stream of HTTP/2, whose head was read. Silence of its client is bounded by how long
+/// the backend may be silent.
+pub async fn serve_stream<A: Application>(
+    proxy: &Arc<HttpProxy<PassThrough<A>>>,
+    mut session: v2::server::HttpSession,
+    passage: Passage<A>,
+    limits: &Limits,
+) {
+    session.set_write_timeout(Some(limits.body_timeout));
+    session.set_total_drain_timeout(Some(limits.body_timeout));
+    let carried = Carried(Arc::new(Mutex::new(Some(Box::new(passage)))));
+    let mut head = take_head(session.req_header_mut());
+    head.extensions.insert(carried);
+    *session.req_header_mut() = head.into();
+    proxy.process_new_http(ServerSession::new_http2(session), &NEVER.subscribe()).await;
+}
+
+/// A passage under way with its request's head: streams of HTTP/2 have no context of their own.
+struct Carried<A: Application>(Arc<Mutex<Option<Box<Passage<A>>>>>);
+
+impl<A: Application> Clone for Carried<A> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<A: Application> Carried<A> {
+    fn take(&self) -> Option<Box<Passage<A>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 #[async_trait]
@@ -116,6 +158,13 @@ impl<A: Application> ProxyHttp for PassThrough<A> {
         }
     }
 
+    async fn early_request_filter(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<()> {
+        if let Some(carried) = session.req_header().extensions.get::<Carried<A>>() {
+            *ctx = carried.take();
+        }
+        Ok(())
+    }
+
     async fn upstream_peer(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<Box<HttpPeer>> {
         // What is known already is good enough, if the resolver takes too long.
         let _ = timeout(self.target.settings.connect_timeout, self.target.balancer.resolve()).await;
@@ -125,7 +174,10 @@ impl<A: Application> ProxyHttp for PassThrough<A> {
                 Error::explain(ErrorType::ConnectNoRoute, "no address of the upstream is known").into_up()
             );
         };
-        let peer = self.target.peer(lease.address(), session.is_upgrade_req());
+        let mut peer = self.target.peer(lease.address(), session.is_upgrade_req());
+        if ctx.as_ref().is_some_and(|passage| passage.may_be_quiet) {
+            peer.options.read_timeout = Some(QUIET);
+        }
         if let Some(passage) = ctx {
             passage.lease = Some(lease);
         }

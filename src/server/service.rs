@@ -21,7 +21,7 @@ use super::tracing_fields;
 use crate::config::Limits;
 use crate::guard::ClientAddresses;
 
-type Proxy<A> = Arc<HttpProxy<PassThrough<A>>>;
+pub(super) type Proxy<A> = Arc<HttpProxy<PassThrough<A>>>;
 
 /// An application with everything that serving it takes.
 pub struct Service<A: Application> {

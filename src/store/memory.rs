@@ -20,7 +20,8 @@ use crate::clock::Moment;
 struct Contents {
     digests: HashSet<u128, ByDigest>,
     apps: Vec<(Arc<AppShare>, usize)>,
-    /// How often an entry was given back; rare, so its own small table.
+    /// How often an entry was given back; rare, so its own small table. Such an entry keeps its place until the bucket
+    /// leaves, or who has requests given back could fill the memory beyond its bound.
     given_back: HashMap<u128, u8>,
 }
 
@@ -54,6 +55,8 @@ impl Drop for Bucket {
         for (app, count) in &contents.apps {
             app.entries.fetch_sub(*count, Ordering::Relaxed);
         }
+        let free = contents.given_back.keys().filter(|digest| !contents.digests.contains(*digest)).count();
+        self.total.fetch_sub(free, Ordering::Relaxed);
     }
 }
 
@@ -130,7 +133,8 @@ impl MemoryStore {
     }
 
     fn remove(&self, contents: &mut Contents, entry: &Entry) {
-        if contents.digests.remove(&entry.digest) {
+        let removed = contents.digests.remove(&entry.digest);
+        if removed && !contents.given_back.contains_key(&entry.digest) {
             contents.count(&entry.app, -1);
             self.total.fetch_sub(1, Ordering::Relaxed);
             entry.app.entries.fetch_sub(1, Ordering::Relaxed);
@@ -147,11 +151,13 @@ impl ReplayStore for MemoryStore {
         if contents.digests.contains(&entry.digest) {
             return Ok(Remembered::Seen);
         }
-        full?;
+        if !contents.given_back.contains_key(&entry.digest) {
+            full?;
+            contents.count(&entry.app, 1);
+            self.total.fetch_add(1, Ordering::Relaxed);
+            entry.app.entries.fetch_add(1, Ordering::Relaxed);
+        }
         contents.digests.insert(entry.digest);
-        contents.count(&entry.app, 1);
-        self.total.fetch_add(1, Ordering::Relaxed);
-        entry.app.entries.fetch_add(1, Ordering::Relaxed);
         Ok(Remembered::New(Receipt { entry, owner: None }))
     }
 
@@ -272,12 +278,32 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_was_given_back_keeps_its_place_and_takes_no_second_one() {
+        let store = MemoryStore::new(2);
+        let app = share(10);
+        for digest in [1, 2] {
+            let Remembered::New(receipt) = store.remember(entry(&app, digest), NOW).await.unwrap() else {
+                panic!("it is new")
+            };
+            store.give_back(receipt, 1).await;
+        }
+        assert_eq!((store.entries(), app.entries.load(Ordering::Relaxed)), (2, 2));
+        assert_eq!(is_new(&store, entry(&app, 3)).await, Err(StoreError::Full));
+        assert_eq!(is_new(&store, entry(&app, 1)).await, Ok(true));
+        assert_eq!(is_new(&store, entry(&app, 1)).await, Ok(false));
+        assert_eq!((store.entries(), app.entries.load(Ordering::Relaxed)), (2, 2));
+    }
+
+    #[tokio::test]
     async fn a_bucket_leaves_as_a_whole_when_its_time_is_up() {
         let store = MemoryStore::new(10);
         let app = share(10);
-        let mut short = entry(&app, 1);
-        short.until = Moment::from_millis(NOW.millis() + 1);
-        assert_eq!(is_new(&store, short).await, Ok(true));
+        let short = |digest| Entry { until: Moment::from_millis(NOW.millis() + 1), ..entry(&app, digest) };
+        let Remembered::New(returned) = store.remember(short(1), NOW).await.unwrap() else {
+            panic!("it is new")
+        };
+        store.give_back(returned, 1).await;
+        assert_eq!(is_new(&store, short(2)).await, Ok(true));
         let deadline = Instant::now() + Duration::from_secs(20);
         while store.entries() > 0 {
             assert!(Instant::now() < deadline, "the bucket never expired");

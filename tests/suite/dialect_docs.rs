@@ -72,15 +72,7 @@ fn the_table_of_errors_is_what_clients_are_told() {
 
 /// What a client is told by: a number, a name, or HTTP status and name.
 fn told(pack: &dyn Dialect, operation: Operation, code: ProblemCode) -> Vec<String> {
-    let asked = Asked {
-        operation: Some(operation),
-        call: None,
-        signed: None,
-        language: None,
-        country: Country::CHINA,
-        now: Moment::from_seconds(1_763_700_000),
-        region: "cn",
-    };
+    let asked = Asked::new(Some(operation), Country::CHINA, Moment::from_seconds(1_763_700_000), "cn");
     let problem = match code {
         ProblemCode::InvalidRequest => Problem::missing("phone"),
         ProblemCode::InvalidField => Problem::invalid("phone", "is not valid"),

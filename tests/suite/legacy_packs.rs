@@ -33,15 +33,9 @@ impl Backend {
     /// Sends a call to the server, as the pack writes it, and reads the answer.
     fn ask(&self, call: &Call) -> Result<Reply, Problem> {
         let sending = Sending {
-            now: Moment::from_seconds(now()),
-            default_country: Country::CHINA,
-            app: None,
             random: 7,
-            request_id: "r",
-            idempotency_key: None,
             client_address: Some(std::net::IpAddr::from([192, 0, 2, 7])),
-            accept_language: None,
-            traceparent: None,
+            ..Sending::new(Moment::from_seconds(now()), Country::CHINA, "r")
         };
         let request = self.pack.write_call(call, &sending)?;
         let fields: Vec<(&str, &str)> =

@@ -91,6 +91,7 @@ fn nothing_is_lost(share: impl Fn(House) -> House) {
     assert!(figures.fewest_of_a_dialect() >= load.requests() / DIALECTS.len(), "{figures:?}");
     // Nearly all were refused for what they are; others met an instant in which nobody decided.
     assert!(figures.replays("refused") >= load.requests() / 20, "{figures:?}");
+    assert!(figures.replays("by a process that drains") > 0, "{figures:?}");
     // What reached the backends is what passed, and nothing else.
     let delivered: usize = backends.iter().map(FaultyUpstream::requests).sum();
     assert!(delivered > load.requests(), "{delivered}");

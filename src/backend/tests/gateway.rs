@@ -10,15 +10,9 @@ fn canonical() -> std::sync::Arc<Pack> {
 
 fn sending(house: &House) -> Sending<'static> {
     Sending {
-        now: house.clock.now(),
-        default_country: Country::CHINA,
-        app: None,
         random: 7,
-        request_id: "r-1",
-        idempotency_key: None,
         client_address: "192.0.2.7".parse().ok(),
-        accept_language: None,
-        traceparent: None,
+        ..Sending::new(house.clock.now(), Country::CHINA, "r-1")
     }
 }
 

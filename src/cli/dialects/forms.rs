@@ -70,16 +70,6 @@ fn named(operation: Operation, text: &str) -> Call {
 
 fn has_form(pack: &Pack, call: &Call) -> bool {
     let app = UpstreamApp { id: "app".to_owned(), secret: "secret".into() };
-    let sending = Sending {
-        now: Moment::from_seconds(0),
-        default_country: Country::CHINA,
-        app: Some(&app),
-        random: 0,
-        request_id: "",
-        idempotency_key: None,
-        client_address: None,
-        accept_language: None,
-        traceparent: None,
-    };
+    let sending = Sending { app: Some(&app), ..Sending::new(Moment::from_seconds(0), Country::CHINA, "") };
     pack.write_call(call, &sending).is_ok()
 }

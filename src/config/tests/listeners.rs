@@ -81,7 +81,12 @@ fn certificates_of_a_listener_are_read_and_fit() {
             .collect::<Vec<_>>()
     };
     let key = || "listener 127.0.0.1:8443.tls".to_owned();
-    assert_eq!(marked(&settings(&listener(""))), [(key(), false, true)]);
+    let http2 = "listener 127.0.0.1:8443.http2".to_owned();
+    assert_eq!(marked(&settings(&listener(""))), [(key(), false, true), (http2, false, false)]);
+    assert!(before.listeners[0].http2, "with TLS it is spoken");
+    assert!(!settings(&listener("")).listeners[0].http2, "in the clear only if wished");
+    assert!(settings(&listener("http2 = true")).listeners[0].http2);
+    error(&listener("http2 = «\"on\""), "`http2` must be true or false");
     for kind in ["key", "pem"] {
         let file = |name: &str| directory.path().join(format!("{name}.{kind}"));
         std::fs::copy(file("two"), file("one")).expect("copied");

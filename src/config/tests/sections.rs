@@ -10,6 +10,20 @@ fn limits_that_contradict_each_other_are_told() {
 }
 
 #[test]
+fn traces_go_to_an_endpoint_that_can_be_one() {
+    for wrong in ["localhost:4318", "ftp://127.0.0.1/", "http://user@127.0.0.1/", "http://", "http://a b/"] {
+        error(&with(&format!("[traces]\nendpoint = «{wrong:?}\n")), "is no endpoint");
+    }
+    let endpoint = "endpoint = \"https://collector.example/\"\n";
+    error(&with(&format!("[traces]\n{endpoint}sample_ratio = «1.5\n")), "1.5 is out of bounds");
+    error(&with(&format!("[traces]\n{endpoint}sample_ratio = «\"half\"\n")), "must be a number");
+    let traces = settings(&with(&format!("[traces]\n{endpoint}sample_ratio = 0.25\n"))).traces.unwrap();
+    assert_eq!((traces.address.as_str(), traces.path.as_str()), ("collector.example:443", "/v1/traces"));
+    assert!((traces.tls, traces.sample_ratio) == (true, 0.25));
+    assert_eq!(settings(&with("[traces]\nservice_name = \"one\"\n")).traces, None);
+}
+
+#[test]
 fn limits_by_address_can_be_switched_off() {
     let limits = settings(&with("[limits]\nconnections_per_address = \"off\"\ncalls_per_second_per_address = \"off\"\nburst_per_address = 7\n")).limits;
     assert_eq!(

@@ -3,6 +3,7 @@
 mod answers;
 mod cases;
 mod challenge;
+mod identity;
 mod lines;
 mod operations;
 mod problems;
@@ -15,14 +16,15 @@ mod values;
 use std::collections::BTreeMap;
 
 use http::header::HeaderValue;
+use toml::Spanned;
+use toml::de::DeTable;
 
 use super::message::{BodyForm, BodyRules, Place as WirePlace};
 use super::plan::{Lack, Plan, Requests, TokenPlace, TokenPlan};
-use super::{Example, Pack};
-use crate::config::Finding;
-use crate::config::Severity;
+use super::{Example, Loaded, Pack};
 use crate::config::reader::{Node, Place, Reader, Table};
-use crate::dialect::{Habits, Language};
+use crate::config::{Document, Severity};
+use crate::dialect::Language;
 use lines::Groups;
 use settings::Chosen;
 
@@ -45,47 +47,45 @@ impl Pack {
     ///
     /// # Errors
     /// Everything that is wrong with the text, in the order of its lines.
-    pub fn load(
-        file: &str,
-        text: &str,
-        settings: &BTreeMap<String, String>,
-    ) -> Result<(Self, Vec<Finding>), Vec<Finding>> {
-        Self::read(file, text, settings, true)
+    pub fn load(file: &str, text: &str, settings: &BTreeMap<String, String>) -> Loaded {
+        let no_variables = |_: &str| None;
+        let reader = Reader::new(file, text, &no_variables);
+        let document = reader.parse();
+        let pack =
+            document.as_ref().and_then(|document| Self::read(&reader, document, (file, text), settings));
+        if let Some(pack) = &pack
+            && !reader.has_errors()
+        {
+            super::lint::check(pack, &reader);
+        }
+        Self::unless_broken(pack, reader)
     }
 
     /// The same for a pack that comes with the binary: the project's tests have checked it, with each of
     /// its settings, so that a start does not wait for that.
     pub(in crate::dialect) fn load_built_in(
         file: &str,
-        text: &str,
+        (text, document): (&'static str, &'static Document),
         settings: &BTreeMap<String, String>,
-    ) -> Result<(Self, Vec<Finding>), Vec<Finding>> {
-        Self::read(file, text, settings, false)
+    ) -> Loaded {
+        let no_variables = |_: &str| None;
+        let reader = Reader::new(file, text, &no_variables);
+        let pack = Self::read(&reader, document, (file, text), settings);
+        Self::unless_broken(pack, reader)
     }
 
     fn read(
-        file: &str,
-        text: &str,
+        reader: &Reader<'_>,
+        document: &Spanned<DeTable<'_>>,
+        (file, text): (&str, &str),
         settings: &BTreeMap<String, String>,
-        checked: bool,
-    ) -> Result<(Self, Vec<Finding>), Vec<Finding>> {
-        let no_variables = |_: &str| None;
-        let reader = Reader::new(file, text, &no_variables);
-        let read = |document: &toml::Spanned<toml::de::DeTable<'_>>| {
-            Table::walk(&reader, "the pack", document.get_ref(), Place::File, |table| read(table, settings))
-        };
-        let document = reader.parse();
-        let mut pack = document.as_ref().and_then(read);
-        if let Some(pack) = &mut pack {
-            pack.file = file.into();
-            pack.text = text.into();
-            pack.usual = settings.is_empty();
-        }
-        if let Some(pack) = pack.as_ref().filter(|_| checked)
-            && !reader.has_errors()
-        {
-            super::lint::check(pack, &reader);
-        }
+    ) -> Option<Self> {
+        let whole = |table: &mut Table<'_>| read(table, settings);
+        let pack = Table::walk(reader, "the pack", document.get_ref(), Place::File, whole)?;
+        Some(Self { file: file.into(), text: text.into(), usual: settings.is_empty(), ..pack })
+    }
+
+    fn unless_broken(pack: Option<Self>, reader: Reader<'_>) -> Loaded {
         let findings = reader.into_findings();
         let failed = findings.iter().any(|finding| finding.severity == Severity::Error);
         match pack {
@@ -105,7 +105,7 @@ fn read<'a>(table: &mut Table<'a>, settings: &BTreeMap<String, String>) -> Optio
             None => node.wrong_type("a number", "write `format = 1`"),
         }
     });
-    let identity = table.need("dialect", |node| node.table("[dialect]", read_dialect)).flatten();
+    let identity = table.need("dialect", |node| node.table("[dialect]", identity::read)).flatten();
     let chosen = table
         .read("settings", |node| node.table("[settings]", |table| settings::read(table, settings)))
         .unwrap_or_else(|| settings::none(table, settings));
@@ -174,70 +174,6 @@ fn read<'a>(table: &mut Table<'a>, settings: &BTreeMap<String, String>) -> Optio
         text: "".into(),
         usual: true,
     })
-}
-
-/// `[dialect]`
-struct Identity {
-    name: &'static str,
-    title: String,
-    sources: Vec<String>,
-    languages: Vec<Language>,
-    zone_minutes: i32,
-    signs: bool,
-    numbers_as_text: bool,
-    habits: Habits,
-}
-
-fn read_dialect(table: &mut Table<'_>) -> Option<Identity> {
-    let name = table.need("name", name);
-    let title = table.need("title", Node::text);
-    let sources = table.need("sources", |node| node.list(Node::text));
-    let languages = table.need("languages", |node| node.list(texts::language)).unwrap_or_default();
-    let zone_minutes = table.read("time_zone", values::time_zone).unwrap_or(0);
-    let signs =
-        table.read("signature", |node| node.choice(&[("coolkit", true), ("none", false)])).unwrap_or(false);
-    let numbers_as_text = table.read("numbers_as_text", Node::boolean).unwrap_or(false);
-    let habits = Habits {
-        needs_session: table.read("needs_session", Node::boolean).unwrap_or(false),
-        tells_region: table
-            .read("wrong_region", |node| node.choice(&[("tell", true), ("follow", false)]))
-            .unwrap_or(false),
-        carries_challenge: table
-            .read("challenge", |node| node.choice(&[("carried", true), ("none", false)]))
-            .unwrap_or(false),
-        challenge_names_destination: table
-            .read("challenge_names_destination", Node::boolean)
-            .unwrap_or(false),
-        gateway_tokens: table
-            .read("tokens", |node| node.choice(&[("issued by the gateway", true), ("passed on", false)]))
-            .unwrap_or(false),
-        binds_after_code_login: table.read("generated_name", Node::text).map(Into::into),
-        path_names_account: table.read("path_names_account", Node::boolean).unwrap_or(false),
-        code_length: table.read("code_length", values::code_length),
-    };
-    Some(Identity {
-        name: name?,
-        title: title?.to_owned(),
-        sources: sources?.into_iter().map(str::to_owned).collect(),
-        languages,
-        zone_minutes,
-        signs,
-        numbers_as_text,
-        habits,
-    })
-}
-
-/// The name of a dialect: it stands in configs, metrics and URLs.
-fn name(node: Node<'_>) -> Option<&'static str> {
-    let text = node.text()?;
-    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
-    if text.is_empty() || text.len() > 32 || !text.chars().all(allowed) {
-        return node.fail(
-            format!("{text:?} can't be the name of a dialect"),
-            "use up to 32 lower-case letters, digits, hyphens and underscores",
-        );
-    }
-    Some(super::intern(text))
 }
 
 fn usual_requests() -> Requests {

@@ -1,7 +1,9 @@
 //! The members of a message as a pack lists them: a tree of lines, each valid both ways.
 
 mod body;
+mod presence;
 mod read;
+mod unknown;
 mod write;
 
 use super::codec::Codec;

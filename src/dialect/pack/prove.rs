@@ -43,12 +43,8 @@ fn asked(
     language: Option<Language>,
 ) -> Asked<'_> {
     Asked {
-        operation: Some(operation),
         call: Some(call),
-        signed: None,
         language,
-        country: READING.default_country,
-        now: Moment::from_seconds(1_558_004_249),
-        region: "cn",
+        ..Asked::new(Some(operation), READING.default_country, Moment::from_seconds(1_558_004_249), "cn")
     }
 }

@@ -62,15 +62,9 @@ fn json(pack: &Pack, start: &str, body: &str) -> Result<Call, Problem> {
 /// What a backend is sent for a call.
 fn sent(pack: &Pack, call: &Call) -> Result<Request<Bytes>, Problem> {
     let sending = Sending {
-        now: Moment::from_seconds(1_558_004_249),
-        default_country: READING.default_country,
-        app: None,
         random: 7,
-        request_id: "r",
-        idempotency_key: None,
         client_address: Some(std::net::IpAddr::from([192, 0, 2, 7])),
-        accept_language: None,
-        traceparent: None,
+        ..Sending::new(Moment::from_seconds(1_558_004_249), READING.default_country, "r")
     };
     pack.write_call(call, &sending)
 }
@@ -87,13 +81,8 @@ fn told(pack: &Pack, call: &Call, status: u16, body: &str) -> Result<Reply, Prob
 
 fn asked(call: &Call) -> Asked<'_> {
     Asked {
-        operation: Some(call.operation),
         call: Some(call),
-        signed: None,
-        language: None,
-        country: READING.default_country,
-        now: Moment::from_seconds(1_558_004_249),
-        region: "cn",
+        ..Asked::new(Some(call.operation), READING.default_country, Moment::from_seconds(1_558_004_249), "cn")
     }
 }
 

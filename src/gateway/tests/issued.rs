@@ -90,6 +90,7 @@ async fn a_phone_info_of_another_purpose_or_region_or_key_or_a_late_one_is_refus
     refused(&stranger, login_by(&to_log_in), "a stranger sealed it").await;
     let (_, record) = bench.call(login_by(&to_log_in)).await;
     assert_eq!((record.outcome, bench.asked().len()), (Outcome::Success, 1), "it is good for what it is for");
+    assert_eq!(record.opened_by, ["shared"], "and the key that opened it is told");
     bench.clock.advance_seconds(301);
     refused(&bench, login_by(&to_log_in), "its time is over").await;
 }
@@ -171,7 +172,7 @@ async fn extensions_never_say_what_was_checked_otherwise() {
     }
     members["extensions"] = json!({"canonical": {"phone": "+8613900139000", "client": {"app_id": "other"}}});
     let (_, record) = bench.call(signed("/api/user/login", &members)).await;
-    assert_eq!(record.outcome, Outcome::Success);
+    assert_eq!((record.outcome, record.dropped_extensions), (Outcome::Success, 0));
     let asked = body(&bench.asked().remove(0));
     assert_eq!(asked["phone"], "+8613800138001");
     assert_eq!(asked["client"]["app_id"], "app");
@@ -186,7 +187,8 @@ async fn extensions_never_say_what_was_checked_otherwise() {
             open(settings);
             settings.upstream = config::Upstream::Http(http);
         });
-        bench.call(signed("/api/user/login", &members)).await;
+        let (_, record) = bench.call(signed("/api/user/login", &members)).await;
+        assert!(record.dropped_extensions >= 4, "what has no place there is counted");
         let asked = bench.asked().remove(0);
         let text = String::from_utf8_lossy(asked.body()).into_owned();
         assert!(!text.contains("13900139000") && !text.contains("somebody"), "{upstream}: {text}");

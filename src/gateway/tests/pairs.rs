@@ -58,13 +58,8 @@ fn must_have(client: usize, upstream: usize, operation: Operation) -> bool {
 
 fn asked(call: &Call) -> Asked<'_> {
     Asked {
-        operation: Some(call.operation),
         call: Some(call),
-        signed: None,
-        language: None,
-        country: READING.default_country,
-        now: Moment::from_seconds(NOW),
-        region: "cn",
+        ..Asked::new(Some(call.operation), READING.default_country, Moment::from_seconds(NOW), "cn")
     }
 }
 

@@ -319,3 +319,32 @@ async fn a_challenge_that_names_no_phone_reaches_no_backend() {
     }
     assert!(bench.asked().is_empty());
 }
+
+#[tokio::test]
+async fn no_caller_has_a_strangers_code_made_shorter() {
+    for (client, wish, sent_with) in [
+        ("canonical", Some(4), None),
+        ("canonical", Some(8), Some(8)),
+        ("canonical", None, None),
+        ("shopxo", None, Some(4)),
+    ] {
+        let bench = bench_with(vec![sent()], with_every_dialect);
+        let request = match client {
+            "shopxo" => shopxo_send("user/loginverifysend", "accounts", "13800138001"),
+            _ => {
+                let mut body = json!({"channel": "sms", "phone": "+8613800138001", "purpose": "login"});
+                if let Some(wish) = wish {
+                    body["code_length"] = json!(wish);
+                }
+                request_of(&body)
+            }
+        };
+        assert_eq!(bench.call(request).await.1.outcome, Outcome::Success);
+        let asked = body(&bench.asked().remove(0));
+        assert_eq!(asked["code_length"].as_u64(), sent_with, "{client} {wish:?}");
+    }
+}
+
+fn request_of(body: &Value) -> Request<Bytes> {
+    request("POST", "/v1/verification-codes", JSON, &body.to_string())
+}

@@ -30,6 +30,8 @@ fn busy_record() -> CallRecord {
     record.refusal = Some(Refusal { guard: Guard::Replay, reason: "seen_before" });
     record.would_refuse = vec![Refusal { guard: Guard::Clock, reason: "too_old" }];
     record.old_secret = true;
+    record.opened_by = vec!["an id that no config names".to_owned()];
+    record.dropped_extensions = 3;
     record.hops = 1;
     record.hop = Some(Hop { region: "eu".to_owned(), upstream: "coolkit", attempts: 1 });
     record.routed = Some(RoutedBy::Learned);
@@ -56,6 +58,8 @@ fn one_record_moves_every_metric_that_it_concerns() {
         "dragoman_upstream_attempts_total{region=\"unknown\",result=\"connect_failed\",upstream=\"coolkit\"} 1",
         "dragoman_upstream_attempts_total{region=\"cn\",result=\"unintelligible\",upstream=\"canonical\"} 1",
         "dragoman_translation_failures_total{dialect=\"canonical\",side=\"upstream\"} 1",
+        "dragoman_tokens_opened_total{key=\"self-made\"} 1",
+        "dragoman_dropped_extensions_total{dialect=\"coolkit\"} 3",
         "dragoman_region_hops_total{region=\"cn\"} 1",
         "dragoman_region_routed_total{by=\"learned\",region=\"unknown\"} 1",
         "dragoman_region_disagreements_total{region=\"cn\"} 1",

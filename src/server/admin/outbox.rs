@@ -21,11 +21,8 @@ pub struct OutboxEntry {
 
 const HEAD: &str = "<!doctype html>
 <html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">
-<title>Dragoman outbox</title><style>
-:root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;margin:1.5rem}
-table{border-collapse:collapse}th,td{text-align:left;padding:.3rem .8rem .3rem 0;border-bottom:1px solid #8886}
-.code{font-family:monospace;font-weight:bold}
-</style></head><body><h1>Outbox</h1>
+<title>Dragoman outbox</title><link rel=\"icon\" href=\"/icon.svg\"><link rel=\"stylesheet\" href=\"/console.css\">
+</head><body class=\"plain\"><h1>Outbox</h1>
 ";
 
 /// The page, newest first.

@@ -13,16 +13,18 @@ use rustls::version::{TLS12, TLS13};
 
 use crate::config::CertificateFiles;
 
-/// Shows these certificates.
+/// Shows these certificates, and offers HTTP/2 or not.
 ///
 /// # Errors
 /// When one of them is of no use.
-pub fn acceptor(files: &[CertificateFiles]) -> Result<Acceptor, String> {
+pub fn acceptor(files: &[CertificateFiles], http2: bool) -> Result<Acceptor, String> {
     let keys = files.iter().map(CertificateFiles::certified_key).collect::<Result<Vec<_>, _>>()?;
     let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(&[&TLS13, &TLS12])
         .map_err(|error| format!("no TLS: {error}"))?;
-    let config = builder.with_no_client_auth().with_cert_resolver(Arc::new(Certificates(keys)));
+    let protocols: &[&[u8]] = if http2 { &[b"h2", b"http/1.1"] } else { &[b"http/1.1"] };
+    let mut config = builder.with_no_client_auth().with_cert_resolver(Arc::new(Certificates(keys)));
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     Ok(Acceptor::from_server_config(Arc::new(config)))
 }
 

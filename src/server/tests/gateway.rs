@@ -16,6 +16,7 @@ use crate::config::{App, Clients, HttpUpstream, Mode, Network, Upstream};
 use crate::gateway::Gateway;
 use crate::observe::Attempt;
 use crate::server::admin::AdminPages;
+use crate::server::admin::console::Blank;
 use crate::server::serve::Edge;
 use crate::server::{Load, Opening, PassTargets, RecordSink, Sockets};
 use crate::upstream::FailureKind;
@@ -59,6 +60,7 @@ impl Front {
             unready: Box::new(|| None),
             outbox: None,
             openapi: "{}",
+            console: Box::new(Blank),
         };
         let records = Arc::new(Kept::default());
         let sink: Arc<dyn RecordSink> = records.clone();

@@ -65,3 +65,65 @@ async fn the_grace_ends_and_a_second_signal_ends_all() {
         assert_eq!(timeout(PATIENCE, run).await.unwrap(), expected);
     }
 }
+
+#[tokio::test]
+async fn whoever_has_just_connected_when_accepting_ends_is_answered() {
+    let mut edge = Edge::start(Limits::default());
+    let mut fresh = edge.client().await;
+    edge.until(|load| load.connections() == 1).await;
+    let lifecycle = std::mem::take(&mut edge.lifecycle);
+    let mut phase = lifecycle.phase();
+    let (stop, mut signals) = mpsc::channel(1);
+    let running = tokio::spawn(async move { lifecycle.run(&shutdown(0, 10_000), &mut signals).await });
+    stop.send(StopSignal::Terminate).await.unwrap();
+    phase.wait_for(|phase| *phase == Phase::Stopping).await.unwrap();
+    fresh.send(get("/a")).await;
+    let answer = fresh.answer().await;
+    assert_eq!((answer.status, answer.field("connection")), (200, Some("close")));
+    assert_eq!(timeout(PATIENCE, running).await.unwrap().unwrap(), Stopped::Clean);
+}
+
+#[tokio::test]
+async fn after_a_hand_over_nobody_is_accepted_and_the_last_connection_ends_the_process() {
+    let mut edge = Edge::start(Limits::default());
+    let mut client = edge.client().await;
+    client.send(get("/a")).await;
+    assert_eq!(client.answer().await.field("connection"), Some("keep-alive"));
+    let lifecycle = std::mem::take(&mut edge.lifecycle);
+    let (doors, mut phase) = (lifecycle.doors(), lifecycle.phase());
+    let [listening] = <[_; 1]>::try_from(doors.listening()).unwrap();
+    assert!(doors.pause() && !doors.pause());
+    let waiting = TcpStream::connect(edge.address).await.unwrap();
+    doors.open();
+    edge.until(|load| load.connections() == 2).await;
+    drop(waiting);
+
+    assert!(doors.pause());
+    let (stop, mut signals) = mpsc::channel(3);
+    let patient = shutdown(60_000, 60_000);
+    let running = tokio::spawn(async move { lifecycle.run(&patient, &mut signals).await });
+    stop.send(StopSignal::HandOver).await.unwrap();
+    phase.wait_for(|phase| *phase == Phase::HandedOver).await.unwrap();
+    // The process ends already; the first signal tells it what it knows.
+    stop.send(StopSignal::Terminate).await.unwrap();
+    client.send(get("/b")).await;
+    assert_eq!(client.answer().await.field("connection"), Some("close"));
+    assert_eq!(timeout(PATIENCE, running).await.unwrap().unwrap(), Stopped::Clean);
+    drop(listening);
+    assert!(doors.listening().is_empty(), "a socket that is not served must not stay open");
+}
+
+#[tokio::test]
+async fn after_a_hand_over_the_second_signal_ends_all() {
+    let mut edge = Edge::start(Limits::default());
+    let mut client = edge.client().await;
+    client.send(get("/held")).await;
+    edge.until(|load| load.in_flight() == 1).await;
+    let (stop, mut signals) = mpsc::channel(3);
+    for signal in [StopSignal::HandOver, StopSignal::Terminate, StopSignal::Interrupt] {
+        stop.send(signal).await.unwrap();
+    }
+    let patient = shutdown(60_000, 60_000);
+    let run = std::mem::take(&mut edge.lifecycle).run(&patient, &mut signals);
+    assert_eq!(timeout(PATIENCE, run).await.unwrap(), Stopped::Forced);
+}

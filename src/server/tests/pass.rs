@@ -13,7 +13,7 @@ use crate::upstream::FailureKind;
 use crate::upstream::balancer::Balancer;
 use crate::upstream::figures::RegionFigures;
 
-fn target(address: &str) -> PassTarget {
+pub fn target(address: &str) -> PassTarget {
     target_of(upstream(&[address]))
 }
 
@@ -34,7 +34,7 @@ fn upstream(addresses: &[&str]) -> HttpUpstream {
 }
 
 /// A backend that shows the client what it was sent, up to the end of the body.
-async fn mirror() -> String {
+pub async fn mirror() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     tokio::spawn(async move {

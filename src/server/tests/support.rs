@@ -12,11 +12,12 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::account::{Problem, ProblemCode};
-use crate::config::Limits;
+use crate::config::{Limits, Listener};
 use crate::gateway::Arrival;
 use crate::observe::{CallRecord, Outcome, Refusal};
 use crate::server::{
-    Application, Bound, Lifecycle, Load, PassTarget, RecordSink, Role, Service, Step, problem_json,
+    Application, Bound, Entrance, Entrances, Lifecycle, Load, PassTarget, RecordSink, Role, Service, Step,
+    problem_json,
 };
 
 /// No test waits longer than this for anything.
@@ -99,11 +100,23 @@ impl Edge {
     }
 
     pub fn start_passing(limits: Limits, target: Option<PassTarget>) -> Self {
+        Self::start_entered(limits, target, Entrances::default())
+    }
+
+    /// That speaks HTTP/2 to whoever begins with it.
+    pub fn start_http2(limits: Limits, target: Option<PassTarget>) -> Self {
+        let address = "127.0.0.1:0".parse().unwrap();
+        let listener = Listener { http2: true, ..Listener::with_all_dialects(address) };
+        Self::start_entered(limits, target, Entrance::of(&[listener]).unwrap())
+    }
+
+    fn start_entered(limits: Limits, target: Option<PassTarget>, entrances: Entrances) -> Self {
         let probe = Arc::new(Probe { held: Semaphore::new(0) });
         let load = Load::new(&limits);
         let records = Arc::new(Kept::default());
         let sink: Arc<dyn RecordSink> = records.clone();
-        let mut service = Service::new(Arc::clone(&probe), limits, Arc::clone(&load), sink);
+        let mut service =
+            Service::new(Arc::clone(&probe), limits, Arc::clone(&load), sink).entered_by(entrances);
         if let Some(target) = target {
             service = service.passing_to([(String::new(), target)].into());
         }

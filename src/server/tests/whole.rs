@@ -14,6 +14,7 @@ use crate::config::{
     Admin, Clients, Limits, Listener, Log, Regions, Replay, Settings, Shutdown, Throttle, Upstream,
 };
 use crate::server::admin::AdminPages;
+use crate::server::admin::console::Blank;
 use crate::server::serve::{Edge, ServeError};
 use crate::server::{Load, NoRecords, Opening, PassTargets, Sockets, StopSignal, Stopped};
 
@@ -27,6 +28,7 @@ pub fn settings() -> Settings {
         hosts: Default::default(),
         region: None,
         tls: Vec::new(),
+        http2: false,
         proxy_protocol: false,
     };
     Settings {
@@ -47,6 +49,7 @@ pub fn settings() -> Settings {
         dialects: Vec::new(),
         regions: Regions::default(),
         log: Log::default(),
+        traces: None,
         shutdown: Shutdown { drain_delay: Duration::from_secs(60), grace: Duration::from_secs(60) },
         backends: Vec::new(),
         default_country: Country::CHINA,
@@ -61,6 +64,7 @@ fn start(settings: &Settings) -> Result<(Arc<Probe>, Edge<Probe>), ServeError> {
         unready: Box::new(|| None),
         outbox: None,
         openapi: "{}",
+        console: Box::new(Blank),
     };
     let load = Load::new(&settings.limits);
     let edge = Edge::start(

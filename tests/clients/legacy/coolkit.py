@@ -291,7 +291,7 @@ def main():
     options = parser.parse_args()
     now = clock(options)
     codes = Codes(4, options.resend_interval, now)
-    serve(Coolkit(options, codes, now), codes)
+    serve(Coolkit(options, codes, now), codes, options.port)
 
 
 if __name__ == "__main__":

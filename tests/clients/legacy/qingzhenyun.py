@@ -363,7 +363,7 @@ def main():
     options = parser.parse_args()
     now = clock(options)
     codes = Codes(6, options.resend_interval, now)
-    serve(Qingzhenyun(options, codes, now), codes)
+    serve(Qingzhenyun(options, codes, now), codes, options.port)
 
 
 if __name__ == "__main__":

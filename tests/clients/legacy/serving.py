@@ -139,6 +139,7 @@ class Codes:
 def arguments(description, resend_interval):
     """The options that every server has; a dialect adds its own."""
     parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--port", type=int, default=0, help="a free one if it is left out")
     parser.add_argument("--fail-send", action="store_true", help="no code can be sent")
     parser.add_argument("--resend-interval", type=int, default=resend_interval, metavar="SECONDS")
     parser.add_argument("--clock", type=int, metavar="EPOCH", help="stand still at this time")
@@ -247,11 +248,11 @@ def end_with_stdin():
     os._exit(0)
 
 
-def serve(backend, codes):
+def serve(backend, codes, port):
     """Answers until the end of the process. `backend.answer(request)` is called for one request at a time."""
     Handler.backend, Handler.codes = backend, codes
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    server = Server(("127.0.0.1", 0), Handler)
+    server = Server(("127.0.0.1", port), Handler)
     threading.Thread(target=end_with_stdin, daemon=True).start()
     print(f"listening 127.0.0.1:{server.server_port}", flush=True)
     server.serve_forever()

@@ -326,7 +326,7 @@ def main():
     now = clock(options)
     codes = Codes(4, options.resend_interval, now, wrong_tries=7)
     pictures = Codes(4, 0, now)
-    serve(ShopXO(options, codes, pictures, now), codes)
+    serve(ShopXO(options, codes, pictures, now), codes, options.port)
 
 
 if __name__ == "__main__":

@@ -297,6 +297,25 @@ impl Gateway {
         self.admin.expect("this process has no admin listener")
     }
 
+    /// Where clients of TLS connect, if another listener than the first has it.
+    pub fn https(&self) -> SocketAddr {
+        let printed = self.printed();
+        let address = printed.lines().find_map(|line| line.split_once("listening https "));
+        address.expect("a listener with TLS").1.trim().parse().unwrap()
+    }
+
+    /// What the system says of the process's memory, in bytes: `VmRSS` now, `VmHWM` at most.
+    pub fn memory(&self, field: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':')).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
+    }
+
+    /// Has the most memory counted anew.
+    pub fn forget_memory_peak(&self) {
+        fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").unwrap();
+    }
+
     /// Everything printed so far, on both streams.
     pub fn printed(&self) -> String {
         self.printed.lock().unwrap().clone()

@@ -55,7 +55,8 @@ impl Figures {
         self.failed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What became of replays: `passed`, `refused`, `refused otherwise` or `no answer`.
+    /// What became of replays: `passed`, `refused`, `refused otherwise` or `no answer`; and how many were
+    /// answered `by a process that drains`.
     pub fn replays(&self, fate: &str) -> usize {
         self.replays.lock().unwrap().get(fate).copied().unwrap_or_default()
     }
@@ -174,7 +175,11 @@ impl Load {
             let mut connection = place.take().unwrap_or_else(|| Connection::open(self.address));
             let answer = connection.try_exchange(&request);
             let fate = fate(answer.as_ref().ok());
-            *self.figures.replays.lock().unwrap().entry(fate.to_owned()).or_default() += 1;
+            let drains = answer.as_ref().is_ok_and(Answer::closes);
+            let mut replays = self.figures.replays.lock().unwrap();
+            *replays.entry(fate.to_owned()).or_default() += 1;
+            *replays.entry("by a process that drains".to_owned()).or_default() += usize::from(drains);
+            drop(replays);
             if answer.is_ok_and(|answer| !answer.closes()) && turn % 3 != 0 {
                 *place = Some(connection);
             }

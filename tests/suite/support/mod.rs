@@ -3,10 +3,12 @@
 pub mod authority;
 pub mod clients;
 pub mod coolkit;
+pub mod document;
 pub mod gateway;
 pub mod http;
 pub mod legacy;
 pub mod load;
+pub mod passed;
 pub mod redis;
 pub mod third_party;
 pub mod tls;

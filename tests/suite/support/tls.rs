@@ -1,6 +1,7 @@
 //! A TLS client over a plain socket.
 
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,8 +17,13 @@ pub type Encrypted = StreamOwned<ClientConnection, TcpStream>;
 
 /// What a client that believes this authority alone would say, offering these protocols by ALPN.
 pub fn config(authority: &Authority, protocols: &[&str]) -> Arc<ClientConfig> {
+    believing(&authority.file("ca.pem"), protocols)
+}
+
+/// The same for the certificate of an authority in a file.
+pub fn believing(file: &Path, protocols: &[&str]) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(authority.file("ca.pem")).unwrap()).unwrap();
+    roots.add(CertificateDer::from_pem_file(file).unwrap()).unwrap();
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
     let builder = builder.with_safe_default_protocol_versions().unwrap();
     let mut config = builder.with_root_certificates(roots).with_no_client_auth();

@@ -1,9 +1,9 @@
 //! A canonical upstream that fails in a chosen way and counts what reached it.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 /// What happens to a request.
@@ -26,40 +26,70 @@ pub enum Fault {
 /// A running upstream.
 pub struct FaultyUpstream {
     pub address: SocketAddr,
-    requests: Arc<AtomicUsize>,
+    requests: Arc<Mutex<Vec<String>>>,
+    connections: Arc<Mutex<Vec<TcpStream>>>,
+    dead: Arc<AtomicBool>,
 }
 
 impl FaultyUpstream {
     pub fn start(fault: Fault) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::start_at(([127, 0, 0, 1], 0).into(), fault)
+    }
+
+    /// Where another one died, say.
+    pub fn start_at(address: SocketAddr, fault: Fault) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
-        let requests = Arc::new(AtomicUsize::new(0));
-        let counter = Arc::clone(&requests);
+        let (requests, connections, dead) =
+            <(Arc<Mutex<Vec<_>>>, Arc<Mutex<Vec<_>>>, Arc<AtomicBool>)>::default();
+        let (kept, open, over) = (Arc::clone(&requests), Arc::clone(&connections), Arc::clone(&dead));
         if matches!(fault, Fault::Down) {
             drop(listener);
         } else {
             thread::spawn(move || {
                 for stream in listener.incoming().flatten() {
-                    let (fault, counter) = (fault.clone(), Arc::clone(&counter));
-                    thread::spawn(move || serve(stream, &fault, &counter));
+                    if over.load(Ordering::SeqCst) {
+                        return;
+                    }
+                    open.lock().unwrap().push(stream.try_clone().unwrap());
+                    let (fault, kept) = (fault.clone(), Arc::clone(&kept));
+                    thread::spawn(move || serve(stream, &fault, &kept));
                 }
             });
         }
-        Self { address, requests }
+        Self { address, requests, connections, dead }
+    }
+
+    /// Accepts nothing more, and ends its connections.
+    pub fn die(&self) {
+        self.dead.store(true, Ordering::SeqCst);
+        // The listener notices with its next connection.
+        while TcpStream::connect(self.address).is_ok() {
+            thread::yield_now();
+        }
+        for connection in self.connections.lock().unwrap().drain(..) {
+            // It may have ended by itself.
+            let _ = connection.shutdown(Shutdown::Both);
+        }
     }
 
     /// How many whole requests came in.
     pub fn requests(&self) -> usize {
-        self.requests.load(Ordering::SeqCst)
+        self.requests.lock().unwrap().len()
+    }
+
+    /// The requests that came in, head and body.
+    pub fn received(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
     }
 }
 
 /// Answers, or fails to, until the other side goes away.
-fn serve(stream: TcpStream, fault: &Fault, counter: &AtomicUsize) {
+fn serve(stream: TcpStream, fault: &Fault, kept: &Mutex<Vec<String>>) {
     let mut reader = BufReader::new(stream);
     let mut served = 0;
-    while read_request(&mut reader).is_some() {
-        counter.fetch_add(1, Ordering::SeqCst);
+    while let Some(request) = read_request(&mut reader) {
+        kept.lock().unwrap().push(request);
         served += 1;
         let sent = match fault {
             Fault::Down | Fault::Closed => return,
@@ -78,7 +108,7 @@ fn serve(stream: TcpStream, fault: &Fault, counter: &AtomicUsize) {
     }
 }
 
-fn read_request(reader: &mut BufReader<TcpStream>) -> Option<()> {
+fn read_request(reader: &mut BufReader<TcpStream>) -> Option<String> {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         if reader.read_line(&mut head).ok()? == 0 {
@@ -86,7 +116,9 @@ fn read_request(reader: &mut BufReader<TcpStream>) -> Option<()> {
         }
     }
     let length = super::http::field(&head, "content-length").map_or(0, |length| length.parse().unwrap());
-    reader.read_exact(&mut vec![0; length]).ok()
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    Some(head + &String::from_utf8(body).ok()?)
 }
 
 /// A canonical backend's whole answer to a login of this phone.

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
+use super::unknown::{keep, keep_unknown, read_all_extensions};
 use super::{Line, ValueLine, What, join};
-use crate::account::{Country, Extensions, Phone, Problem};
+use crate::account::{Country, Phone, Problem};
 use crate::dialect::pack::codec::Reading;
 use crate::dialect::pack::field::Given;
 use crate::dialect::pack::message::{Message, Place};
@@ -38,8 +39,8 @@ pub(in crate::dialect::pack) fn read<T: Target>(
 }
 
 /// One object of the message; the outermost has the query, the fields and the path beside it.
-struct Level<'m, 'a> {
-    object: &'m Object<'a>,
+pub(super) struct Level<'m, 'a> {
+    pub object: &'m Object<'a>,
     message: Option<&'m Message<'a>>,
     /// The object around it, and what it is called there.
     within: Option<(&'m Level<'m, 'a>, &'m str)>,
@@ -47,13 +48,13 @@ struct Level<'m, 'a> {
 
 impl Level<'_, '_> {
     /// Where it stands, with dots.
-    fn path(&self) -> String {
+    pub fn path(&self) -> String {
         self.within.map(|(around, name)| join(&around.path(), name)).unwrap_or_default()
     }
 }
 
 /// Finds the members of one object, and notes which have been found.
-struct Finder<'m, 'a> {
+pub(super) struct Finder<'m, 'a> {
     members: &'m [Member<'a>],
     /// The bits of all names.
     bits: u64,
@@ -88,7 +89,8 @@ impl<'m, 'a> Finder<'m, 'a> {
         Some(&member.value)
     }
 
-    fn has_found(&self, index: usize) -> bool {
+    /// Whether a line has been found for the member at this place.
+    pub fn has_found(&self, index: usize) -> bool {
         index < 64 && self.found >> index & 1 == 1
     }
 }
@@ -247,96 +249,7 @@ fn read_value<T: Target>(
     }
 }
 
-fn read_all_extensions<T: Target>(value: &Value<'_>, target: &mut T) -> Result<(), Problem> {
-    let wrong = || {
-        let reason = "must hold an object for each dialect";
-        if T::STRICT { Err(Problem::invalid("extensions", reason)) } else { Ok(()) }
-    };
-    let Some(dialects) = value.as_object() else { return wrong() };
-    for dialect in dialects.iter() {
-        let Some(paths) = dialect.value.as_object() else { return wrong() };
-        for path in paths.iter() {
-            if let Some(extensions) = target.extensions() {
-                keep(extensions, &dialect.name, path.name.to_string(), &path.value, path.raw);
-            }
-        }
-    }
-    Ok(())
-}
-
-fn keep_unknown<T: Target>(
-    lines: &[Line],
-    level: &Level<'_, '_>,
-    finder: &Finder<'_, '_>,
-    rules: ReadRules<'_>,
-    target: &mut T,
-) {
-    let members = level.object.members().iter().enumerate();
-    // A name with a dot would be taken for a place within an object, `user.apikey` say.
-    let unknown = |(index, member): &(usize, &Member<'_>)| {
-        !finder.has_found(*index)
-            && !lines.iter().any(|line| line.is_named(&member.name) && !is_kept(line))
-            && !member.name.contains('.')
-    };
-    let mut unknown = members.filter(unknown).map(|(_, member)| member).peekable();
-    if unknown.peek().is_none() {
-        return;
-    }
-    let path = level.path();
-    if rules.keep_within.is_some_and(|within| within != path) {
-        return;
-    }
-    for member in unknown {
-        if let Some(extensions) = target.extensions() {
-            keep(extensions, rules.dialect, join(&path, &member.name), &member.value, member.raw);
-        }
-    }
-}
-
-/// Whether the line is written from a field, and what it was is kept beside the model.
-fn is_kept(line: &Line) -> bool {
-    matches!(&line.what, What::Value(value) if value.extension) && !line.reads()
-}
-
 fn raw_of<'m>(line: &Line, value: &Value<'_>, level: &Level<'m, '_>) -> &'m str {
     let member = level.object.iter().find(|member| line.is_named(&member.name));
     member.filter(|member| member.value == *value).map_or("", |member| member.raw)
-}
-
-/// Keeps a member that the model does not name, exactly as it was read unless a secret stands within.
-fn keep(extensions: &mut Extensions, dialect: &str, path: String, value: &Value<'_>, raw: &str) {
-    if !raw.is_empty() && !holds_secret(value) {
-        return extensions.keep(dialect, path, raw);
-    }
-    let mut json = String::new();
-    without_secrets(value).write_json(&mut json);
-    extensions.keep(dialect, path, json);
-}
-
-fn holds_secret(value: &Value<'_>) -> bool {
-    match value {
-        Value::Array(items) => items.iter().any(holds_secret),
-        Value::Object(object) => {
-            object.iter().any(|member| Extensions::is_secret(&member.name) || holds_secret(&member.value))
-        }
-        _ => false,
-    }
-}
-
-fn without_secrets<'a>(value: &Value<'a>) -> Value<'a> {
-    match value {
-        Value::Array(items) => Value::Array(items.iter().map(without_secrets).collect()),
-        Value::Object(object) => {
-            let mut open = Object::default();
-            for member in object.iter().filter(|member| !Extensions::is_secret(&member.name)) {
-                open.push(Member {
-                    name: member.name.clone(),
-                    value: without_secrets(&member.value),
-                    raw: "",
-                });
-            }
-            Value::Object(open)
-        }
-        other => other.clone(),
-    }
 }

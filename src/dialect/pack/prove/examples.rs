@@ -130,15 +130,9 @@ impl Trial<'_, '_> {
         let app =
             UpstreamApp { id: "example".to_owned(), secret: Secret::new("secret of the example".to_owned()) };
         let sending = Sending {
-            now: Moment::from_seconds(1_558_004_249),
-            default_country: READING.default_country,
             app: Some(&app),
             random: 42,
-            request_id: "example",
-            idempotency_key: None,
-            client_address: None,
-            accept_language: None,
-            traceparent: None,
+            ..Sending::new(Moment::from_seconds(1_558_004_249), READING.default_country, "example")
         };
         let hint = "let its lines be written too, or add `only = \"read\"` to the example";
         let again = match self.pack.write_call(call, &sending) {

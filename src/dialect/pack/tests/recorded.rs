@@ -77,15 +77,8 @@ fn understood(pack: &Pack, sent: &Sent) -> (String, Option<Call>) {
 
 /// The number that a client of an operation is told a problem with.
 fn code_told(pack: &Pack, operation: Operation, problem: &Problem) -> i64 {
-    let asked = Asked {
-        operation: Some(operation),
-        call: None,
-        signed: None,
-        language: None,
-        country: READING.default_country,
-        now: Moment::from_seconds(1_558_004_249),
-        region: "cn",
-    };
+    let asked =
+        Asked::new(Some(operation), READING.default_country, Moment::from_seconds(1_558_004_249), "cn");
     let answer = pack.write_problem(&asked, problem);
     let body: serde_json::Value = serde_json::from_slice(answer.body()).unwrap();
     body["code"].as_i64().unwrap()

@@ -167,15 +167,9 @@ fn facts(call: &Call) -> Vec<(&'static str, Option<String>)> {
 fn there_and_back(pack: &Pack, call: &Call) -> Option<Call> {
     let app = UpstreamApp { id: "app".to_owned(), secret: "secret".into() };
     let sending = Sending {
-        now: Moment::from_seconds(1_558_004_249),
-        default_country: READING.default_country,
         app: Some(&app),
         random: 7,
-        request_id: "r",
-        idempotency_key: None,
-        client_address: None,
-        accept_language: None,
-        traceparent: None,
+        ..Sending::new(Moment::from_seconds(1_558_004_249), READING.default_country, "r")
     };
     let (head, body) = pack.write_call(call, &sending).ok()?.into_parts();
     let read = pack.read_call(call.operation, &head, &body, READING);

@@ -77,13 +77,14 @@ pub(super) fn asked<'a>(understood: &'a Understood) -> Asked<'a> {
         _ => None,
     };
     Asked {
-        operation: Some(understood.call.operation),
         call: Some(&understood.call),
         signed,
-        language: None,
-        country: READING.default_country,
-        now: Moment::from_seconds(1_558_004_249),
-        region: "cn",
+        ..Asked::new(
+            Some(understood.call.operation),
+            READING.default_country,
+            Moment::from_seconds(1_558_004_249),
+            "cn",
+        )
     }
 }
 

@@ -16,15 +16,7 @@ use crate::dialect::Asked;
 const NOW: i64 = 1_668_859_279;
 
 fn asked<'a>(operation: Operation, call: Option<&'a Call>) -> Asked<'a> {
-    Asked {
-        operation: Some(operation),
-        call,
-        signed: None,
-        language: None,
-        country: READING.default_country,
-        now: Moment::from_seconds(NOW),
-        region: "cn",
-    }
+    Asked { call, ..Asked::new(Some(operation), READING.default_country, Moment::from_seconds(NOW), "cn") }
 }
 
 fn phone(e164: &str) -> Option<Phone> {

@@ -70,15 +70,9 @@ impl Pair {
     fn write(&mut self, call: &Call) -> Result<Request<Bytes>, Problem> {
         self.requests += 1;
         let sending = Sending {
-            now: Moment::from_seconds(NOW),
-            default_country: READING.default_country,
             app: Some(&self.app),
             random: self.requests.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835),
-            request_id: "r",
-            idempotency_key: None,
-            client_address: None,
-            accept_language: None,
-            traceparent: None,
+            ..Sending::new(Moment::from_seconds(NOW), READING.default_country, "r")
         };
         self.client.write_call(call, &sending)
     }

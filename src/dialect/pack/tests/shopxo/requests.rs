@@ -28,17 +28,8 @@ fn read_json(route: &str, body: &str) -> Result<Call, Problem> {
 
 /// The request line and the body with which a backend is asked.
 fn sent(pack: &Pack, call: &Call) -> Result<(String, Value), Problem> {
-    let sending = Sending {
-        now: Moment::from_seconds(NOW),
-        default_country: READING.default_country,
-        app: None,
-        random: 7,
-        request_id: "1",
-        idempotency_key: None,
-        client_address: None,
-        accept_language: None,
-        traceparent: None,
-    };
+    let sending =
+        Sending { random: 7, ..Sending::new(Moment::from_seconds(NOW), READING.default_country, "1") };
     let request = pack.write_call(call, &sending)?;
     assert_eq!(request.method(), Method::POST);
     assert_eq!(request.headers()["content-type"], "application/json");
