@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::thread;
 
 /// What happens to a request.
@@ -27,7 +27,7 @@ pub enum Fault {
 pub struct FaultyUpstream {
     pub address: SocketAddr,
     requests: Arc<Mutex<Vec<String>>>,
-    connections: Arc<Mutex<Vec<TcpStream>>>,
+    connections: Arc<Mutex<Vec<Weak<TcpStream>>>>,
     dead: Arc<AtomicBool>,
 }
 
@@ -51,9 +51,10 @@ impl FaultyUpstream {
                     if over.load(Ordering::SeqCst) {
                         return;
                     }
-                    open.lock().unwrap().push(stream.try_clone().unwrap());
+                    let stream = Arc::new(stream);
+                    open.lock().unwrap().push(Arc::downgrade(&stream));
                     let (fault, kept) = (fault.clone(), Arc::clone(&kept));
-                    thread::spawn(move || serve(stream, &fault, &kept));
+                    thread::spawn(move || serve(&stream, &fault, &kept));
                 }
             });
         }
@@ -67,7 +68,7 @@ impl FaultyUpstream {
         while TcpStream::connect(self.address).is_ok() {
             thread::yield_now();
         }
-        for connection in self.connections.lock().unwrap().drain(..) {
+        for connection in self.connections.lock().unwrap().drain(..).filter_map(|open| open.upgrade()) {
             // It may have ended by itself.
             let _ = connection.shutdown(Shutdown::Both);
         }
@@ -85,7 +86,7 @@ impl FaultyUpstream {
 }
 
 /// Answers, or fails to, until the other side goes away.
-fn serve(stream: TcpStream, fault: &Fault, kept: &Mutex<Vec<String>>) {
+fn serve(stream: &TcpStream, fault: &Fault, kept: &Mutex<Vec<String>>) {
     let mut reader = BufReader::new(stream);
     let mut served = 0;
     while let Some(request) = read_request(&mut reader) {
@@ -108,7 +109,7 @@ fn serve(stream: TcpStream, fault: &Fault, kept: &Mutex<Vec<String>>) {
     }
 }
 
-fn read_request(reader: &mut BufReader<TcpStream>) -> Option<String> {
+fn read_request(reader: &mut BufReader<&TcpStream>) -> Option<String> {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         if reader.read_line(&mut head).ok()? == 0 {
