@@ -16,6 +16,7 @@ backend with its data in ./data, and one app that anybody may sign as. It stays 
 
 DRAGOMAN_LISTEN, DRAGOMAN_ADMIN_LISTEN and DRAGOMAN_DATA_DIR override what they name.
 stdout carries the access log, one JSON line a request; stderr everything else.
+SIGHUP has the config read again. SIGUSR2 starts the program anew, which takes over with --upgrade.
 
 Examples:
   $ dragoman run

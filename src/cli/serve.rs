@@ -22,9 +22,9 @@ use crate::gateway::Gateway;
 use crate::guard::Floor;
 use crate::handover::Heir;
 use crate::observe::{CallRecord, Observer};
-use crate::server::notify::{self, Notifier};
-use crate::server::signals::Wishes;
-use crate::server::{self, Edge, Load, Phase, RecordSink, Stopped, signals};
+use crate::server::notify::Notifier;
+use crate::server::signals::Signals;
+use crate::server::{self, Edge, Load, Phase, RecordSink, Stopped};
 use crate::upstream::http::HttpBackend;
 
 const DATA_HINT: &str = "DRAGOMAN_DATA_DIR, or `data_dir` in the config, names the data directory: \
@@ -75,33 +75,20 @@ async fn serve(run: Run<'_>, observer: Arc<Observer>, listening: impl FnOnce(&Bo
     let gateway = Arc::new(gateway.map_err(no_gateway)?);
     let load = Load::new(&settings.limits);
     read_load(&observer, &load, &gateway);
-    let (stop, mut signals) = signals::listen().map_err(no_start)?;
-    let reloads = Wishes::to_reload().map_err(no_start)?;
-    let upgrades = Wishes::to_upgrade().map_err(no_start)?;
+    let Signals { stop, mut stops, reloads, upgrades } = Signals::listen().map_err(no_start)?;
     let notifier = Notifier::new(env::var_os("NOTIFY_SOCKET").as_deref()).map_err(no_start)?;
     // Codes are for whoever sits at this machine, and for nobody who only reaches it.
     let shown = if settings.is_loopback() { embedded.clone() } else { Vec::new() };
     let running = Running { settings: settings.clone(), gateway: Arc::clone(&gateway) };
     let running = Arc::new(ArcSwap::from_pointee(running));
     let pages = pages(&observer, Arc::clone(&running), remembering.shared().cloned(), shown);
-    observer.metrics().set_certificates(&settings.listeners);
     let sink = Arc::clone(&observer) as _;
     let edge = Edge::start(settings, Arc::clone(&gateway), passing, pages, load, sink, opening)
         .map_err(|error| no_start(error).hint(ADDRESS_HINT))?;
-    let service = Arc::clone(edge.service());
-    observer
-        .metrics()
-        .before_reading(move |metrics| metrics.set_forgotten_proxy_suspected(service.is_crowded()));
-    if let Some(predecessor) = predecessor {
-        let (guard, stores) = (Arc::clone(gateway.replay()), remembering.own().cloned());
-        let heir = Heir { guard, stores, apps: settings.apps.clone() };
-        upgrade::accede(predecessor, heir, &edge).await?;
-    } else if notifier.is_heard() {
-        notify::prove_serving(edge.clients(), edge.admin()).await.map_err(no_start)?;
-    }
-    observer.metrics().set_config(settings);
-    listening(&Bound { listeners: edge.clients().to_vec(), admin: edge.admin() });
     let notifier = Arc::new(notifier);
+    read_edge(&observer, &edge, settings);
+    upgrade::begin(predecessor, heir(settings, &gateway, &remembering), &edge, &notifier).await?;
+    listening(&Bound { listeners: edge.clients().to_vec(), admin: edge.admin() });
     announce(&edge, &notifier);
     let incumbent =
         upgrade::incumbent(settings, &gateway, &edge, remembering.own().cloned(), stop, &notifier);
@@ -125,7 +112,7 @@ async fn serve(run: Run<'_>, observer: Arc<Observer>, listening: impl FnOnce(&Bo
         beside.spawn(incumbent.stand_by(socket));
     }
     let save = save(&gateway, &observer, &remembering, &embedded);
-    let stopped = edge.run(settings, &mut signals, save).await;
+    let stopped = edge.run(settings, &mut stops, save).await;
     beside.shutdown().await;
     ended(stopped)
 }
@@ -201,6 +188,23 @@ fn read_load(observer: &Observer, load: &Arc<Load>, gateway: &Arc<Gateway>) {
         metrics.set_replay_entries(replay.entries(), replay.bound());
         metrics.set_throttle_entries(windows.entries(SystemClock.now()), windows.bound());
     });
+}
+
+fn read_edge(observer: &Observer, edge: &Edge<Gateway>, settings: &Settings) {
+    let service = Arc::clone(edge.service());
+    let metrics = observer.metrics();
+    metrics.before_reading(move |metrics| metrics.set_forgotten_proxy_suspected(service.is_crowded()));
+    metrics.set_certificates(&settings.listeners);
+    metrics.set_config(settings);
+}
+
+/// What can carry on the memory of the process before.
+fn heir(settings: &Settings, gateway: &Gateway, remembering: &Remembering) -> Heir {
+    Heir {
+        guard: Arc::clone(gateway.replay()),
+        stores: remembering.own().cloned(),
+        apps: settings.apps.clone(),
+    }
 }
 
 impl RecordSink for Observer {

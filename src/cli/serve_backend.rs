@@ -15,8 +15,8 @@ use crate::account::Problem;
 use crate::backend::{Backend, OPENAPI};
 use crate::clock::SystemClock;
 use crate::config::{self, Limits, Shutdown};
-use crate::server::signals::Wishes;
-use crate::server::{self, Handler, Lifecycle, Load, NoRecords, Plain, Role, Service, problem_json, signals};
+use crate::server::signals::Signals;
+use crate::server::{self, Handler, Lifecycle, Load, NoRecords, Plain, Role, Service, problem_json};
 
 const DATABASE_HINT: &str = "--data-dir or DRAGOMAN_DATA_DIR names the directory of the database";
 
@@ -30,8 +30,7 @@ pub(super) fn serve(
         create(directory)?;
     }
     runtime()?.block_on(async {
-        let (_, mut signals) = signals::listen().map_err(no_start)?;
-        let mut reloads = Wishes::to_reload().map_err(no_start)?;
+        let Signals { mut stops, mut reloads, upgrades: _, stop: _ } = Signals::listen().map_err(no_start)?;
         tokio::spawn(async move {
             loop {
                 reloads.next().await;
@@ -52,7 +51,7 @@ pub(super) fn serve(
         let mut lifecycle = Lifecycle::default();
         lifecycle.serve(bound, 0, Arc::new(service));
         listening(address);
-        let stopped = lifecycle.run(&Shutdown::default(), &mut signals).await;
+        let stopped = lifecycle.run(&Shutdown::default(), &mut stops).await;
         backend.checkpoint().await.map_err(no_backend)?;
         ended(stopped)
     })

@@ -41,12 +41,20 @@ pub(super) async fn beginning(
     Ok((Some(predecessor), Opening::After(sockets)))
 }
 
-/// Takes the place of the process before.
-pub(super) async fn accede(
-    predecessor: Predecessor,
+/// Takes the place of the process before, if there is one. Whoever is to hear that this one serves
+/// has proof of it then.
+pub(super) async fn begin(
+    predecessor: Option<Predecessor>,
     heir: Heir,
     edge: &Edge<Gateway>,
+    notifier: &Notifier,
 ) -> Result<(), Failure> {
+    let Some(predecessor) = predecessor else {
+        if notifier.is_heard() {
+            prove_serving(edge.clients(), edge.admin()).await.map_err(no_start)?;
+        }
+        return Ok(());
+    };
     let accession = predecessor.take_over(&heir).await.map_err(failed)?;
     edge.doors().open();
     if let Err(error) = prove_serving(edge.clients(), edge.admin()).await {

@@ -12,6 +12,9 @@ use super::{
 };
 use crate::account::Country;
 
+/// What fits into `sun_path` (unix(7)), with room for the name that the socket has while it is made.
+const SOCKET_PATH_BYTES: usize = 100;
+
 impl Settings {
     /// Reads a config file. Good settings may come with warnings.
     ///
@@ -67,7 +70,7 @@ fn read(reader: &Reader<'_>) -> Option<Settings> {
 
 fn read_document(table: &mut Table<'_>) -> (Settings, Places) {
     let data_dir = table.read("data_dir", path);
-    let upgrade_socket = table.read("upgrade_socket", path).flatten();
+    let upgrade_socket = table.read("upgrade_socket", socket).flatten();
     let dialects_dir = table.read("dialects_dir", path).flatten();
     table.reader.know_dialects(super::dialects::known(dialects_dir.as_deref()));
     let default_country = table.read("default_country", country);
@@ -167,6 +170,18 @@ fn values<T>(located: Vec<Located<T>>) -> Vec<T> {
 /// A path; an empty text is none.
 fn path(node: Node<'_>) -> Option<Option<PathBuf>> {
     let text = node.text()?;
+    Some((!text.is_empty()).then(|| PathBuf::from(text)))
+}
+
+/// A socket of this machine; an empty text is none.
+fn socket(node: Node<'_>) -> Option<Option<PathBuf>> {
+    let text = node.text()?;
+    if text.len() > SOCKET_PATH_BYTES {
+        return node.fail(
+            format!("{} bytes are too many for the path of a socket", text.len()),
+            format!("choose one of at most {SOCKET_PATH_BYTES} bytes"),
+        );
+    }
     Some((!text.is_empty()).then(|| PathBuf::from(text)))
 }
 

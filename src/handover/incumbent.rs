@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::net::UnixStream;
 use tokio::sync::{Mutex, OwnedMutexGuard, mpsc};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::link::Link;
 use super::message::{Estate, FromHeir, FromIncumbent, Memory, Offer};
@@ -25,6 +25,9 @@ const BUILDING_TIME: Duration = Duration::from_secs(60);
 
 /// How long it may take to load the memory: so long calls wait.
 const LOADING_TIME: Duration = Duration::from_secs(10);
+
+/// How long a socket that can't accept, for lack of file handles, is left alone.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// What a process hands over.
 pub struct Incumbent {
@@ -65,11 +68,15 @@ impl Incumbent {
     /// Waits for a process that is to follow, as often as it takes until one has.
     pub async fn stand_by(self, socket: Socket) {
         let Handed { mut wire, frozen, paused, _turn } = loop {
-            let handed_over = match socket.next().await {
-                Ok(stream) => self.hand_over(stream).await,
-                Err(error) => Err(error.into()),
+            let stream = match socket.next().await {
+                Ok(stream) => stream,
+                Err(error) => {
+                    tracing::error!(%error, "no upgrade can be asked for at the moment");
+                    sleep(PAUSE).await;
+                    continue;
+                }
             };
-            match handed_over {
+            match self.hand_over(stream).await {
                 Ok(handed_over) => break handed_over,
                 Err(error) => tracing::error!(%error, "the upgrade failed, this process serves on"),
             }

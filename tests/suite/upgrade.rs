@@ -192,7 +192,9 @@ fn a_failed_upgrade_leaves_the_old_process_as_it_was() {
     house.change("\nno_such_key = 1", "");
     house.change(&data, &format!("{other}\nupgrade_socket = {socket:?}"));
     assert!(fails(&house).contains("`data_dir` differs"));
-    assert!(old.printed().contains("the upgrade failed, this process serves on"), "{}", old.printed());
+    wait_until("the old process tells of it", || {
+        old.printed().contains("the upgrade failed, this process serves on")
+    });
     house.change(&format!("{other}\nupgrade_socket = {socket:?}"), &data);
     let mut elsewhere = house.command();
     let missing = elsewhere.arg("--upgrade").env("DRAGOMAN_DATA_DIR", house.data().with_file_name("none"));

@@ -216,6 +216,14 @@ fn certificates_of_an_upstream_are_read_and_fit() {
 }
 
 #[test]
+fn the_socket_of_upgrades_is_in_the_data_directory_unless_it_is_named() {
+    error(&format!("upgrade_socket = «{:?}\n{OPEN}", "s".repeat(101)), "101 bytes are too many");
+    let socket = |text: &str| settings(&format!("{text}\n{OPEN}")).upgrade_socket();
+    assert_eq!(socket("data_dir = \"d\""), Some("d/upgrade.sock".into()));
+    assert_eq!(socket("data_dir = \"d\"\nupgrade_socket = \"/run/s\""), Some("/run/s".into()));
+}
+
+#[test]
 fn the_data_directory_may_be_nowhere_only_where_that_is_possible() {
     error(&format!("data_dir = «\"\"\n{OPEN}"), "needs a place for its data");
     let app = "[[app]]\nid = \"one\"\nsecrets = [\"env:APP_SECRET\"]\n";
