@@ -26,7 +26,7 @@ pub fn banner(settings: &Settings, bound: &Bound, program: &str) -> String {
     }
     if let Some(admin) = bound.admin {
         let _ = writeln!(text, "listening admin {admin}");
-        let _ = writeln!(text, "  metrics: http://{}/metrics", reachable(admin));
+        let _ = writeln!(text, "  console: http://{0}/\n  metrics: http://{0}/metrics", reachable(admin));
     }
     let demo = settings.listeners.first().zip(bound.listeners.first());
     if let (true, Some((listener, address)), Some(admin)) = (settings.demo, demo, bound.admin) {

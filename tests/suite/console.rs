@@ -221,6 +221,8 @@ fn what_is_pasted_is_bounded_and_must_come_from_the_page_itself() {
     assert_eq!(post("Content-Type: text/plain\r\n", &pasted), 415);
     assert_eq!(post(json, "{\"from\":7}"), 400);
     assert_eq!(post(json, &" ".repeat(70_000)), 413);
+    let config = http::get(gateway.admin(), "/config").body;
+    assert!(config.contains("secrets: [") && !config.contains(&App::sample().secret), "{config}");
     // The house's own search at the end finds no password or phone in what it printed.
     assert!(!gateway.metrics().contains("13800138722"));
 }
