@@ -7,6 +7,7 @@ mod flow;
 mod regions;
 mod roster;
 mod route;
+mod sends;
 #[cfg(test)]
 mod tests;
 mod traced;
