@@ -9,17 +9,15 @@ use tokio::time::Instant;
 use super::backends::RegionBackend;
 use super::flow::own_account;
 use super::follow::{self, Followed};
+use super::sends::{code_length, first_bits, idempotency_key};
 use super::trust::{Opened, Renewal, Sides};
 use super::{Arrival, Gateway, Route};
 use crate::account::{Account, Call, Extensions, Operation, Problem, ProblemCode, Reply};
-use crate::dialect::{Asked, CANONICAL, Dialect, Habits, Language, Pack, Proof, Sending, Signed, Understood};
+use crate::dialect::{Asked, CANONICAL, Dialect, Language, Pack, Proof, Sending, Signed, Understood};
 use crate::guard::{Admission, Guard, Refusal, SignedRequest};
 use crate::observe::{Attempt, CallRecord, Outcome, TRACE_PARENT};
 use crate::store::Receipt;
 use crate::upstream::{Failure, FailureKind};
-
-/// The digits that codes usually have.
-const USUAL_DIGITS: u8 = 6;
 
 /// Seconds after which a busy gateway may be asked again.
 const BUSY_SECONDS: u64 = 1;
@@ -336,36 +334,6 @@ fn note_dropped(extensions: &Extensions, receiver: &Pack, record: &mut CallRecor
     if receiver.name() != CANONICAL {
         record.dropped_extensions += extensions.foreign_to(receiver.name());
     }
-}
-
-/// The digits of a code: what the client's apps can take, and else no fewer than usual, whatever a caller wishes: it may
-/// ask for somebody else.
-pub(super) fn code_length(call: &Call, habits: &Habits) -> Option<u8> {
-    habits.code_length.or(call.code_length.filter(|wish| *wish >= USUAL_DIGITS))
-}
-
-/// The same for the same signed request, so that a backend knows a repeated one; random where no signature is given.
-/// Only one that the replay guard remembers counts: some clients sign each request for a code alike, and the backend
-/// would take the second for a repetition and send nothing.
-pub(super) fn idempotency_key(
-    call: &Call,
-    signature: Option<&HeaderValue>,
-    random: impl FnOnce() -> u128,
-) -> Option<String> {
-    if !matches!(call.operation, Operation::Register | Operation::SendCode | Operation::ResetPassword) {
-        return None;
-    }
-    let key = match (&call.client.app_id, signature) {
-        (Some(app), Some(signature)) => {
-            first_bits(Sha256::new().chain_update(app).chain_update([0]).chain_update(signature.as_bytes()))
-        }
-        _ => random(),
-    };
-    Some(format!("{key:032x}"))
-}
-
-fn first_bits(hasher: Sha256) -> u128 {
-    hasher.finalize().iter().take(16).fold(0, |bits, byte| bits << 8 | u128::from(*byte))
 }
 
 fn problem_of(failure: Failure) -> Problem {

@@ -8,6 +8,7 @@ mod flow;
 mod follow;
 mod roster;
 mod route;
+mod sends;
 mod session_regions;
 #[cfg(test)]
 mod tests;

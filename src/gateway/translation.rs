@@ -13,8 +13,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Request, Response, request};
 
-use super::exchange::{code_length, fill_gaps, idempotency_key, known_purpose};
+use super::exchange::{fill_gaps, known_purpose};
 use super::route::Routes;
+use super::sends::{code_length, idempotency_key};
 use super::{Route, allow, bad_answer};
 use crate::account::{Call, Country, Operation, Problem, ProblemCode, Reply};
 use crate::clock::Moment;

@@ -4,9 +4,7 @@
 use http::{HeaderMap, HeaderValue};
 
 use super::answer::REQUEST_ID;
-
-/// The trace that a request belongs to, by the W3C's Trace Context.
-pub const TRACE_PARENT: &str = "traceparent";
+pub use crate::observe::TRACE_PARENT;
 
 /// What tracing systems add to it.
 pub const TRACE_STATE: &str = "tracestate";
