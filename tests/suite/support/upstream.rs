@@ -53,7 +53,12 @@ impl FaultyUpstream {
                     }
                     open.lock().unwrap().push(stream.try_clone().unwrap());
                     let (fault, kept) = (fault.clone(), Arc::clone(&kept));
-                    thread::spawn(move || serve(stream, &fault, &kept));
+                    thread::spawn(move || {
+                        let ending = stream.try_clone().unwrap();
+                        serve(stream, &fault, &kept);
+                        // Its copy among the connections would keep it open.
+                        let _ = ending.shutdown(Shutdown::Both);
+                    });
                 }
             });
         }
