@@ -88,6 +88,8 @@ async fn serve(run: Run<'_>, observer: Arc<Observer>, listening: impl FnOnce(&Bo
     let notifier = Arc::new(notifier);
     read_edge(&observer, &edge, settings);
     upgrade::begin(predecessor, heir(settings, &gateway, &remembering), &edge, &notifier).await?;
+    // Whoever reads that this process listens may ask it to hand over.
+    let handing_over = upgrade::socket(settings).await;
     listening(&Bound { listeners: edge.clients().to_vec(), admin: edge.admin() });
     announce(&edge, &notifier);
     let incumbent =
@@ -108,7 +110,7 @@ async fn serve(run: Run<'_>, observer: Arc<Observer>, listening: impl FnOnce(&Bo
     let mut beside = JoinSet::new();
     beside.spawn(reloader.run(reloads));
     beside.spawn(upgrade::start_anew(upgrades));
-    if let Some(socket) = upgrade::socket(settings).await {
+    if let Some(socket) = handing_over {
         beside.spawn(incumbent.stand_by(socket));
     }
     let save = save(&gateway, &observer, &remembering, &embedded);
