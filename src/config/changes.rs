@@ -249,12 +249,14 @@ fn compare_listeners(changes: &mut Changes, old: &[Listener], new: &[Listener]) 
                 region,
                 tls,
                 http2,
+                cors_origins,
                 proxy_protocol
             }
         );
         changes.only_at_start(&format!("{prefix}proxy_protocol"));
         changes.weaker(format!("{prefix}tls"), new.tls.is_empty());
-        let more = |old: &[String], new: &[String]| new.iter().any(|dialect| !old.contains(dialect));
+        let more = |old: &[String], new: &[String]| new.iter().any(|name| !old.contains(name));
+        changes.weaker(format!("{prefix}cors_origins"), more(&old.cors_origins, &new.cors_origins));
         changes.weaker(format!("{prefix}unsigned"), more(&old.unsigned, &new.unsigned));
         changes.weaker(format!("{prefix}dialects"), more(&old.dialects, &new.dialects));
     }

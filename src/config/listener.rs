@@ -31,6 +31,8 @@ pub struct Listener {
     pub tls: Vec<CertificateFiles>,
     /// Whether HTTP/2 is spoken besides HTTP/1.1: chosen by ALPN with TLS, by prior knowledge without.
     pub http2: bool,
+    /// The origins whose web pages may call from a browser, as `https://host[:port]`.
+    pub cors_origins: Vec<String>,
     /// Whether each connection begins with a header of the PROXY protocol, from a trusted proxy.
     pub proxy_protocol: bool,
 }
@@ -52,6 +54,7 @@ impl Listener {
             region: None,
             tls: Vec::new(),
             http2: false,
+            cors_origins: Vec::new(),
             proxy_protocol: false,
         }
     }
@@ -74,6 +77,7 @@ impl Listener {
         let region = table.read("region", region_name);
         let tls = table.read("tls", certificates).unwrap_or_default();
         let http2 = table.read("http2", Node::boolean).unwrap_or(!tls.is_empty());
+        let cors_origins = table.read("cors_origins", |node| node.list(origin)).unwrap_or_default();
         let modes = [("off", false), ("required", true)];
         let proxy_protocol = table.read("proxy_protocol", |node| node.choice(&modes)).unwrap_or(false);
         let place = table.place("address");
@@ -86,11 +90,26 @@ impl Listener {
             hosts,
             tls,
             http2,
+            cors_origins,
             proxy_protocol,
             region,
         };
         Some(Located { value, place })
     }
+}
+
+/// An origin as browsers write it: scheme, host, and the port where it is not the scheme's own.
+fn origin(node: Node<'_>) -> Option<String> {
+    let text = node.text()?;
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-:[]".contains(&byte);
+    if !host.is_empty() && host.bytes().all(plain) {
+        return Some(text.to_owned());
+    }
+    node.fail(
+        format!("{text:?} is no origin of web pages"),
+        "write each as browsers do, in lower case and without a path: \"https://shop.example\", \"http://localhost:3000\"",
+    )
 }
 
 /// One certificate with its key, or several.

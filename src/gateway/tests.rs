@@ -77,6 +77,7 @@ fn settings(directory: &std::path::Path) -> Settings {
             region: None,
             tls: Vec::new(),
             http2: false,
+            cors_origins: Vec::new(),
             proxy_protocol: false,
         }],
         admin: None,

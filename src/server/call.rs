@@ -17,6 +17,8 @@ use tokio::time::{Instant, timeout_at};
 use super::answer::REQUEST_ID;
 use super::application::{Application, Step};
 use super::body::{self, Incoming, NoBody};
+use super::cross_origin::CrossOrigin;
+use super::entrance::Entrance;
 use super::fault::EdgeFault;
 use super::load::{BodyShare, CallShare};
 use super::pass::Passage;
@@ -24,6 +26,7 @@ use super::request_id::request_id;
 use super::service::{Proxy, Service, Serving};
 use super::stream_head::take_head;
 use super::tracing_fields::{TRACE_PARENT, TRACE_STATE, has_broken_trace};
+use crate::account::ProblemCode;
 use crate::clock::{Clock, SystemClock};
 use crate::gateway::Arrival;
 use crate::observe::{CallRecord, Outcome};
@@ -50,6 +53,8 @@ pub struct Call<'a, A: Application> {
     record: CallRecord,
     arrived: Instant,
     secure: bool,
+    /// The page that asks, where pages of its origin may.
+    page: Option<CrossOrigin>,
 }
 
 /// What is done with a request, decided from its head and the load.
@@ -68,12 +73,14 @@ impl<'a, A: Application> Call<'a, A> {
         let serving = service.serving();
         let deadline = arrived + serving.limits.call_timeout;
         let arrival = Arrival { listener, client, request_id, deadline };
-        Self { service, serving, arrival, record, arrived, secure }
+        Self { service, serving, arrival, record, arrived, secure, page: None }
     }
 
     /// Routes it, and counts it among its client's calls; what passes through is under way from here on.
     fn decide(&mut self, head: &RequestHeader) -> (A::Route, Decision) {
         self.find_client(head);
+        let origins = self.serving.entrance(self.arrival.listener).map_or(&[][..], Entrance::cors_origins);
+        self.page = if origins.is_empty() { None } else { CrossOrigin::of(head, origins) };
         let route = self.serving.application.route(&self.arrival, head);
         if !self.serving.is_within_rate(self.arrival.client, self.arrived) {
             return (route, Decision::Refuse(EdgeFault::TooOften));
@@ -136,7 +143,12 @@ impl<'a, A: Application> Call<'a, A> {
         let answer =
             Box::pin(self.serving.application.answer(&self.arrival, route, request, &mut self.record));
         match timeout_at(self.arrival.deadline + LAST_WORDS, answer).await {
-            Ok(response) => response,
+            Ok(mut response) => {
+                if let Some(page) = &self.page {
+                    page.open(&mut response);
+                }
+                response
+            }
             Err(_) => self.refusal(route, EdgeFault::CallTooSlow),
         }
     }
@@ -146,7 +158,18 @@ impl<'a, A: Application> Call<'a, A> {
         let refusal = fault.refusal();
         self.record.outcome = Outcome::Problem(problem.code);
         self.record.refusal = Some(refusal);
-        self.serving.application.refuse(&self.arrival, route, &problem, refusal, &mut self.record)
+        let mut response =
+            self.serving.application.refuse(&self.arrival, route, &problem, refusal, &mut self.record);
+        if let Some(page) = &self.page {
+            let asked_first = matches!(fault, EdgeFault::Route(ProblemCode::MethodNotAllowed));
+            if let Some(allowed) = page.answer(&response).filter(|_| asked_first) {
+                self.record.outcome = Outcome::Success;
+                self.record.refusal = None;
+                response = allowed;
+            }
+            page.open(&mut response);
+        }
+        response
     }
 
     fn into_passage(

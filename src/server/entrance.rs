@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 
+use http::HeaderValue;
 use pingora::listeners::tls::Acceptor;
 use pingora::protocols::l4;
 use pingora::protocols::{Peek, Stream};
@@ -22,12 +23,13 @@ use super::service::Service;
 use crate::config;
 use crate::guard::normalised;
 
-/// How connections of one listener begin.
+/// How connections of one listener begin, and which pages may call there.
 #[derive(Default)]
 pub struct Entrance {
     proxy_protocol: bool,
     http2: bool,
     tls: Option<Acceptor>,
+    cors_origins: Vec<HeaderValue>,
 }
 
 /// The entrances of all listeners, in the order of the config.
@@ -59,7 +61,13 @@ impl Entrance {
     pub fn new(listener: &config::Listener) -> Result<Self, String> {
         let tls =
             if listener.tls.is_empty() { None } else { Some(tls::acceptor(&listener.tls, listener.http2)?) };
-        Ok(Self { proxy_protocol: listener.proxy_protocol, http2: listener.http2, tls })
+        let origin = |origin: &String| HeaderValue::try_from(origin).ok();
+        Ok(Self {
+            proxy_protocol: listener.proxy_protocol,
+            http2: listener.http2,
+            tls,
+            cors_origins: listener.cors_origins.iter().filter_map(origin).collect(),
+        })
     }
 
     /// The entrances of these listeners.
@@ -68,6 +76,11 @@ impl Entrance {
     /// When certificates are of no use.
     pub fn of(listeners: &[config::Listener]) -> Result<Entrances, String> {
         listeners.iter().map(Self::new).collect()
+    }
+
+    /// The origins whose pages may call.
+    pub fn cors_origins(&self) -> &[HeaderValue] {
+        &self.cors_origins
     }
 
     /// Whether a connection's first bytes are those of its first request.

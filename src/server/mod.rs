@@ -18,6 +18,7 @@ mod body;
 mod call;
 mod callers;
 mod connection;
+mod cross_origin;
 pub mod doors;
 mod entrance;
 pub mod fault;

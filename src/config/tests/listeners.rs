@@ -96,6 +96,18 @@ fn certificates_of_a_listener_are_read_and_fit() {
 }
 
 #[test]
+fn origins_of_pages_are_as_browsers_write_them() {
+    for wrong in ["*", "shop.example", "https://", "https://shop.example/", "https://Shop.example", "null"] {
+        error(&listener(&format!("cors_origins = [«{wrong:?}]")), "is no origin of web pages");
+    }
+    let read = settings(&listener("cors_origins = [\"https://shop.example\", \"http://[::1]:3000\"]"));
+    assert_eq!(read.listeners[0].cors_origins, ["https://shop.example", "http://[::1]:3000"]);
+    let before = settings(&listener(""));
+    let changes = before.changes(&read);
+    assert!(changes.iter().any(|change| change.key.ends_with("cors_origins") && change.weakens));
+}
+
+#[test]
 fn the_proxy_protocol_needs_somebody_who_is_trusted() {
     let required = "proxy_protocol = \"required\"";
     let unmarked = listener(required).replace("\"127", "«\"127");

@@ -52,6 +52,7 @@ impl Front {
         settings.apps = vec![App { signature: Mode::Off, replay: Mode::Off, ..App::new("app", "secret") }];
         for listener in &mut settings.listeners {
             listener.dialects = vec!["coolkit".to_owned(), "canonical".to_owned()];
+            listener.cors_origins = vec!["https://shop.example".to_owned()];
         }
         let backend = Arc::new(HttpBackend::new(upstream).unwrap());
         let gateway = Arc::new(Gateway::new(&settings, backend, Arc::new(SystemClock)).unwrap());
@@ -117,6 +118,46 @@ async fn what_the_edge_refuses_has_the_form_of_the_dialect_of_the_path() {
     assert_eq!((answer.status, &body["code"]), (413, &json!("payload_too_large")), "{body}");
     let (answer, _) = front.ask("GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert_eq!(answer.status, 400);
+}
+
+#[tokio::test]
+async fn pages_of_the_listed_origins_alone_may_call_and_read_answers() {
+    let front = Front::start(unused_address().await);
+    let send = async |request: String| {
+        let mut client = Client::over(TcpStream::connect(front.edge.clients()[0]).await.unwrap());
+        client.send(&request).await;
+        client.answer().await
+    };
+    let asks = |path: &str, origin: &str| {
+        format!(
+            "OPTIONS {path} HTTP/1.1\r\nHost: a\r\nOrigin: {origin}\r\n\
+             Access-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: authorization,content-type\r\n\r\n"
+        )
+    };
+    for path in ["/api/user/login", "/v1/sessions"] {
+        let answer = send(asks(path, "https://shop.example")).await;
+        assert_eq!((answer.status, answer.body.as_str()), (204, ""), "{path}");
+        assert_eq!(answer.field("access-control-allow-origin"), Some("https://shop.example"));
+        assert!(answer.field("access-control-allow-methods").unwrap().contains("POST"), "{path}");
+        assert_eq!(answer.field("access-control-allow-headers"), Some("authorization,content-type"));
+        assert_eq!(answer.field("vary"), Some("origin"));
+    }
+    for origin in ["https://shop.example.evil", "http://shop.example", "null"] {
+        let answer = send(asks("/v1/sessions", origin)).await;
+        assert_eq!((answer.status, answer.field("access-control-allow-origin")), (405, None), "{origin}");
+    }
+    let nowhere = send(asks("/nowhere", "https://shop.example")).await;
+    assert_eq!((nowhere.status, nowhere.field("access-control-allow-methods")), (404, None));
+    let plain =
+        send("OPTIONS /v1/sessions HTTP/1.1\r\nHost: a\r\nOrigin: https://shop.example\r\n\r\n".to_owned());
+    assert_eq!(plain.await.status, 405, "no browser that asks first");
+
+    let from = |origin: &str| login().replacen("Host: a\r\n", &format!("Host: a\r\nOrigin: {origin}\r\n"), 1);
+    let read = send(from("https://shop.example")).await;
+    assert_eq!(read.field("access-control-allow-origin"), Some("https://shop.example"));
+    assert!(read.field("access-control-expose-headers").unwrap().contains("authorization"));
+    let stranger = send(from("https://other.example")).await;
+    assert_eq!((stranger.status, stranger.field("access-control-allow-origin")), (read.status, None));
 }
 
 #[tokio::test]

@@ -29,6 +29,7 @@ pub fn settings() -> Settings {
         region: None,
         tls: Vec::new(),
         http2: false,
+        cors_origins: Vec::new(),
         proxy_protocol: false,
     };
     Settings {
