@@ -28,7 +28,8 @@ use crate::server::{self, Edge, Load, Phase, RecordSink, Stopped};
 use crate::upstream::http::HttpBackend;
 
 const DATA_HINT: &str = "DRAGOMAN_DATA_DIR, or `data_dir` in the config, names the data directory: \
-                         one that exists or can be made, with room, and used by no other gateway";
+                         one that exists or can be made, with room, and used by no other gateway; \
+                         `dragoman run --upgrade` takes over from the one that runs";
 const ADDRESS_HINT: &str = "stop what listens there, or choose another: `address` in the config, \
                             DRAGOMAN_LISTEN, or DRAGOMAN_ADMIN_LISTEN";
 

@@ -211,7 +211,7 @@ fn compare(changes: &mut Changes, old: &Settings, new: &Settings) {
             "replay.",
             replay,
             new.replay,
-            Replay { entries, entries_per_app, on_store_error }
+            Replay { entries, entries_per_app, scope, on_store_error }
         );
     });
     changes.restarting(|changes| changes.compare("store", store, &new.store));

@@ -93,8 +93,8 @@ fn read_document(table: &mut Table<'_>) -> (Settings, Places) {
     let limits = section(table, "limits", "[limits]", Limits::read);
     let clients = Clients::read(table);
     let throttle = section(table, "throttle", "[throttle]", Throttle::read);
-    let replay = section(table, "replay", "[replay]", Replay::read);
-    let store = section(table, "store", "[store]", Store::read);
+    let replay = section(table, "replay", "[replay]", Replay::read).unwrap_or_default();
+    let store = section(table, "store", "[store]", |table| Store::read(table, replay.scope));
     let seal = section(table, "seal", "[seal]", Seal::read);
     let (regions, region_places) = section(table, "region", "[region]", Regions::read)
         .unwrap_or_else(|| (Regions::default(), RegionPlaces::nowhere()));
@@ -125,7 +125,7 @@ fn read_document(table: &mut Table<'_>) -> (Settings, Places) {
         apps: values(apps),
         limits: limits.unwrap_or_default(),
         clients,
-        replay: replay.unwrap_or_default(),
+        replay,
         throttle: throttle.unwrap_or_default(),
         store: store.unwrap_or_default(),
         seal: seal.unwrap_or_default(),

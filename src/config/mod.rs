@@ -51,7 +51,7 @@ pub use pem::{CertificateFiles, PemFile};
 pub use reader::Env;
 pub(crate) use reader::suggestion;
 pub use region::{Region, RegionMode, Regions};
-pub use replay::Replay;
+pub use replay::{Replay, ReplayScope};
 pub use seal::Seal;
 pub use shutdown::Shutdown;
 pub use store::{OnStoreError, Redis, RedisAddress, Store, Topology};

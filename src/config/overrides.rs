@@ -41,10 +41,14 @@ pub(super) fn place(reader: &Reader<'_>, variable: &'static str, in_file: Place)
 }
 
 fn override_listeners(reader: &Reader<'_>, settings: &mut Settings, addresses: &[SocketAddr]) {
+    if settings.listeners.is_empty() {
+        // That nothing listens, or why, is told already.
+        return;
+    }
     if addresses.len() != settings.listeners.len() {
         reader.error(
             &Place::Variable(LISTEN),
-            format!("{} addresses for {} listeners", addresses.len(), settings.listeners.len()),
+            format!("it names {} of {} addresses to listen on", addresses.len(), settings.listeners.len()),
             "give one address for each listener, separated by commas",
         );
         return;

@@ -4,6 +4,16 @@ use super::OnStoreError;
 use super::reader::Table;
 use super::value::number;
 
+/// Among which gateways a signed call passes once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ReplayScope {
+    /// All that reach the same backends: they share a store.
+    #[default]
+    Store,
+    /// Those of one region: the operator knows that others, which reach the same backends, remember by themselves.
+    Region,
+}
+
 /// Bounds of the replay memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replay {
@@ -11,13 +21,20 @@ pub struct Replay {
     pub entries: usize,
     /// Live entries of one app.
     pub entries_per_app: usize,
+    /// Among which gateways a signed call passes once.
+    pub scope: ReplayScope,
     /// What is done while a shared store is away.
     pub on_store_error: OnStoreError,
 }
 
 impl Default for Replay {
     fn default() -> Self {
-        Self { entries: 2_000_000, entries_per_app: 1_000_000, on_store_error: OnStoreError::default() }
+        Self {
+            entries: 2_000_000,
+            entries_per_app: 1_000_000,
+            scope: ReplayScope::default(),
+            on_store_error: OnStoreError::default(),
+        }
     }
 }
 
@@ -36,6 +53,9 @@ impl Replay {
                 format!("choose at most {entries}, the value of `entries`"),
             );
         }
-        Self { entries, entries_per_app, on_store_error: OnStoreError::read(table).unwrap_or_default() }
+        let scopes = [("store", ReplayScope::Store), ("region", ReplayScope::Region)];
+        let scope = table.read("scope", |node| node.choice(&scopes)).unwrap_or_default();
+        let on_store_error = OnStoreError::read(table).unwrap_or_default();
+        Self { entries, entries_per_app, scope, on_store_error }
     }
 }

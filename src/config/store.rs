@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::reader::{Node, Table};
+use super::replay::ReplayScope;
 use super::value::{duration, name, number, secret};
 use crate::account::Secret;
 
@@ -125,19 +126,19 @@ const REDIS_KEYS: [&str; 12] = [
 ];
 
 impl Store {
-    /// Reads `[store]`.
-    pub(super) fn read(table: &mut Table<'_>) -> Self {
+    /// Reads `[store]`; `scope` says whether gateways may knowingly remember alone.
+    pub(super) fn read(table: &mut Table<'_>, scope: ReplayScope) -> Self {
         let instances = table.read("instances", |node| number(node, 1..=1_000)).unwrap_or(1);
         let kinds = [("memory", Kind::Memory), ("redis", Kind::Redis)];
         let redis = match table.read("kind", |node| node.choice(&kinds)) {
             Some(Kind::Redis) => Redis::read(table),
             Some(Kind::Memory) | None => {
                 refuse_redis_keys(table);
-                if instances > 1 {
+                if instances > 1 && scope == ReplayScope::Store {
                     table.warning(
                         "instances",
                         "each instance remembers alone: a signed call passes once on every one of them, and each sends its own codes",
-                        "share a memory with `kind = \"redis\"`",
+                        "share a memory with `kind = \"redis\"`, or say with `scope = \"region\"` in [replay] that it is meant so",
                     );
                 }
                 None

@@ -249,7 +249,7 @@ impl HttpUpstream {
             );
         }
         match (&self.app, table.reader.signs(&self.dialect)) {
-            (None, true) => table.error(
+            (None, true) if !table.has("app") => table.error(
                 "dialect",
                 format!("{:?} signs its calls, so the gateway needs an app to sign as", self.dialect),
                 "add `app = { id = \"…\", secret = \"env:NAME\" }`",

@@ -164,9 +164,10 @@ impl Observer {
         if record.hops > 0 {
             series.region_hops.with_label_values(&[region]).inc_by(record.hops.into());
         }
-        if let Some(by) = record.routed {
-            let first = record.hop.as_ref().map_or(region, |hop| labels.region(Some(&hop.region)));
-            series.region_routed.with_label_values(&[first, by.name()]).inc();
+        // A call that a guard refused after its way was found went nowhere.
+        let first = record.hop.as_ref().map(|hop| hop.region.as_str()).or(record.region.as_deref());
+        if let (Some(by), Some(first)) = (record.routed, first) {
+            series.region_routed.with_label_values(&[labels.region(Some(first)), by.name()]).inc();
         }
         if record.regions_disagree {
             series.region_disagreements.with_label_values(&[region]).inc();

@@ -105,7 +105,7 @@ fn environment_variables_override_what_they_name() {
 fn wrong_overrides_are_told_by_the_variables_name() {
     for (variable, value, message) in [
         ("DRAGOMAN_LISTEN", "here", "\"here\" is no address"),
-        ("DRAGOMAN_LISTEN", "127.0.0.1:1,127.0.0.1:2", "2 addresses for 1 listeners"),
+        ("DRAGOMAN_LISTEN", "127.0.0.1:1,127.0.0.1:2", "it names 2 of 1 addresses"),
         ("DRAGOMAN_ADMIN_LISTEN", "0.0.0.0:9090", "open to everybody"),
         ("DRAGOMAN_ADMIN_LISTEN", "127.0.0.1:8080", "is taken by"),
         ("DRAGOMAN_ADMIN_LISTEN", "127.0.0.1:1,127.0.0.1:2", "there is one admin listener"),

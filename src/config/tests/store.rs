@@ -13,7 +13,8 @@ fn local(rest: &str) -> String {
 #[test]
 fn several_instances_that_remember_alone_are_warned_about() {
     warning(&with("[store]\ninstances = «2\n"), "passes once on every one of them");
-    for fine in [with("[store]\ninstances = 1\n"), local("instances = 2\n")] {
+    let meant = with("[replay]\nscope = \"region\"\n[store]\ninstances = 2\n");
+    for fine in [with("[store]\ninstances = 1\n"), local("instances = 2\n"), meant] {
         assert!(!lines(&findings(&fine)).contains("remembers alone"));
     }
     error(&with("[store]\ninstances = «0\n"), "out of bounds");

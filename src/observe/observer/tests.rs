@@ -70,6 +70,16 @@ fn one_record_moves_every_metric_that_it_concerns() {
 }
 
 #[test]
+fn a_call_that_was_refused_before_it_went_to_its_region_is_not_counted_there() {
+    let observer = observer();
+    let mut record = CallRecord::new(Moment::from_seconds(0), "id".to_owned(), None);
+    record.routed = Some(RoutedBy::Learned);
+    observer.record(&record);
+    let text = observer.metrics().render();
+    assert!(!text.contains("dragoman_region_routed_total{"), "{text}");
+}
+
+#[test]
 fn a_request_that_can_not_be_read_is_a_translation_failure_of_the_client() {
     let observer = observer();
     let mut record = CallRecord::new(Moment::from_seconds(0), "id".to_owned(), None);
