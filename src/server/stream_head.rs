@@ -48,7 +48,8 @@ pub fn take_head(head: &mut RequestHeader) -> request::Parts {
     std::mem::replace(head, RequestHeader::from(nothing)).into()
 }
 
-fn length(head: &RequestHeader) -> usize {
+/// Its bytes, as HTTP/1.1 would write them.
+pub fn length(head: &RequestHeader) -> usize {
     let fields = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
     let authority = head.uri.authority().map_or(0, |authority| authority.as_str().len());
     head.method.as_str().len() + head.raw_path().len() + authority + fields.sum::<usize>()
