@@ -240,7 +240,15 @@ impl Floor {
             self.highest.fetch_max(highest, Ordering::SeqCst);
             self.raise_to_highest();
         }
-        *self.file.lock().await = Some(Arc::new(open_highest(&path)?));
+        let mut file = self.file.lock().await;
+        let opened = open_highest(&path)?;
+        // Calls that were remembered before may have passed since, whose time was not written.
+        let highest = self.highest.load(Ordering::SeqCst);
+        if read_highest(&path)?.unwrap_or(i64::MIN) < highest {
+            write_highest(&opened, highest).map_err(failure(&path))?;
+        }
+        *file = Some(Arc::new(opened));
+        drop(file);
         // The other one may have written down its own.
         let policy = self.policy.lock().unwrap_or_else(PoisonError::into_inner).clone();
         write_whole(&directory.join(POLICY_FILE), policy.as_bytes())
@@ -350,6 +358,18 @@ mod tests {
         assert_eq!(read_highest(&path).unwrap(), Some(102));
         new.accept(103).await.unwrap();
         assert_eq!(read_highest(&path).unwrap(), Some(103));
+    }
+
+    #[tokio::test]
+    async fn what_passed_while_a_hand_over_failed_is_written_when_it_has() {
+        let directory = tempfile::tempdir().unwrap();
+        let floor = Floor::open(Some(directory.path())).unwrap();
+        floor.start("policy", Moment::from_seconds(100), 30).unwrap();
+        floor.release().await;
+        // Remembered before the hand-over began.
+        floor.accept(101).await.unwrap();
+        floor.resume(false, 130).await.unwrap();
+        assert_eq!(read_highest(&directory.path().join(HIGHEST_FILE)).unwrap(), Some(101));
     }
 
     #[tokio::test]
