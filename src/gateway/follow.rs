@@ -118,7 +118,7 @@ impl<'a> Exchange<'a> {
         if learned && refuted {
             self.gateway.forget(call);
         }
-        if call.operation == Operation::SendCode || !self.follows() {
+        if call.operation == Operation::SendCode || self.sides().unseals(call) || !self.follows() {
             return None;
         }
         match problem.code {

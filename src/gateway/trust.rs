@@ -58,6 +58,12 @@ impl<'a> Sides<'a> {
         self.client.name() == self.upstream.name()
     }
 
+    /// Whether the call's token is a session of this very backend, which the gateway had sealed for its client.
+    /// Another region's backend must neither see it nor have it sealed anew as its own.
+    pub fn unseals(self, call: &Call) -> bool {
+        call.token.is_some() && self.client_habits().gateway_tokens && !self.same()
+    }
+
     fn client_habits(&self) -> &Habits {
         self.client.habits()
     }
@@ -80,7 +86,7 @@ impl Gateway {
             note_challenged_phone(sides, call)?;
             return Ok(opened);
         }
-        if sides.client_habits().gateway_tokens
+        if sides.unseals(call)
             && let Some(token) = &call.token
         {
             let audience = Self::audience(sides, call.client.app_id.as_deref());

@@ -240,7 +240,15 @@ impl Floor {
             self.highest.fetch_max(highest, Ordering::SeqCst);
             self.raise_to_highest();
         }
-        *self.file.lock().await = Some(Arc::new(open_highest(&path)?));
+        let mut file = self.file.lock().await;
+        let opened = open_highest(&path)?;
+        // Calls that were remembered before may have passed since, whose time was not written.
+        let highest = self.highest.load(Ordering::SeqCst);
+        if read_highest(&path)?.unwrap_or(i64::MIN) < highest {
+            write_highest(&opened, highest).map_err(failure(&path))?;
+        }
+        *file = Some(Arc::new(opened));
+        drop(file);
         // The other one may have written down its own.
         let policy = self.policy.lock().unwrap_or_else(PoisonError::into_inner).clone();
         write_whole(&directory.join(POLICY_FILE), policy.as_bytes())
@@ -252,6 +260,10 @@ impl Floor {
         if let Some(directory) = &self.directory {
             let path = directory.join(HIGHEST_FILE);
             *self.file.lock().await = Some(Arc::new(open_highest(&path)?));
+            // A process before that waited too long serves on and writes: never below what stands there.
+            if let Some(highest) = read_highest(&path)? {
+                self.highest.fetch_max(highest, Ordering::SeqCst);
+            }
             if estate.highest > i64::MIN {
                 self.accept(estate.highest).await.map_err(failure(&path))?;
             }
@@ -329,6 +341,36 @@ fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), FloorError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn what_a_process_that_serves_on_wrote_is_not_made_lower_by_the_one_that_was_to_follow() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(HIGHEST_FILE);
+        let old = Floor::open(Some(directory.path())).unwrap();
+        old.start("policy", Moment::from_seconds(100), 30).unwrap();
+        old.accept(101).await.unwrap();
+        let estate = old.release().await;
+        // The old one loses patience before the new one has read its estate.
+        old.resume(false, 130).await.unwrap();
+        old.accept(102).await.unwrap();
+        let new = Floor::locked(Some(directory.path()), None);
+        new.inherit(estate).await.unwrap();
+        assert_eq!(read_highest(&path).unwrap(), Some(102));
+        new.accept(103).await.unwrap();
+        assert_eq!(read_highest(&path).unwrap(), Some(103));
+    }
+
+    #[tokio::test]
+    async fn what_passed_while_a_hand_over_failed_is_written_when_it_has() {
+        let directory = tempfile::tempdir().unwrap();
+        let floor = Floor::open(Some(directory.path())).unwrap();
+        floor.start("policy", Moment::from_seconds(100), 30).unwrap();
+        floor.release().await;
+        // Remembered before the hand-over began.
+        floor.accept(101).await.unwrap();
+        floor.resume(false, 130).await.unwrap();
+        assert_eq!(read_highest(&directory.path().join(HIGHEST_FILE)).unwrap(), Some(101));
+    }
 
     #[tokio::test]
     async fn what_can_not_be_written_is_not_accepted_until_it_can() {

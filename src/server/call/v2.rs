@@ -13,6 +13,9 @@ use crate::observe::Outcome;
 use crate::server::pass;
 use crate::server::stream_head;
 
+/// What a stream takes besides its head and body, about.
+const STREAM_BYTES: usize = 4 * 1024;
+
 impl<A: Application> Call<'_, A> {
     /// Serves it.
     pub async fn serve_stream(mut self, mut session: HttpSession) {
@@ -34,6 +37,12 @@ impl<A: Application> Call<'_, A> {
                 return pass::serve_stream(&proxy, session, passage, &serving.limits).await;
             }
             Decision::Answer => {}
+        }
+        // A connection holds one head over HTTP/1.1, and over HTTP/2 as many as it has streams that wait for
+        // their bodies: what they take comes out of the memory for bodies.
+        let mut waiting = self.service.load().body();
+        if !waiting.cover(STREAM_BYTES + stream_head::length(session.req_header())) {
+            return self.refuse_stream(session, route, EdgeFault::TooManyBytes).await;
         }
         let (body, _shares) = match self.read_body(&mut session).await {
             Ok(body) => body,

@@ -136,6 +136,28 @@ async fn rates_and_calls_under_way_are_bounded_as_ever() {
 }
 
 #[tokio::test]
+async fn heads_that_wait_for_their_bodies_are_bounded_with_them() {
+    let limits = Limits { body_bytes_in_all: 20_000, ..Limits::default() };
+    let edge = Edge::start_http2(limits, None);
+    let (mut sender, _ended) = open(&edge).await;
+    let waiting = |sender: &mut Sender| {
+        let mut request = request("POST", "/a");
+        request.headers_mut().insert("x", "y".repeat(4_000).parse().unwrap());
+        sender.send_request(request, false).unwrap()
+    };
+    let (first, second) = (waiting(&mut sender), waiting(&mut sender));
+    edge.until(|load| load.body_bytes() > 16_000).await;
+    let (refused, _body) = waiting(&mut sender);
+    assert_eq!(answer(refused).await.status, 503);
+    assert_eq!(edge.reasons().last(), Some(&"body_bytes_in_all"));
+    let (response, mut body) = first;
+    body.send_data(Bytes::from_static(b"abc"), true).unwrap();
+    assert_eq!(answer(response).await.body, "POST /a abc");
+    drop((sender, second));
+    edge.until(|load| load.body_bytes() == 0).await;
+}
+
+#[tokio::test]
 async fn what_passes_through_is_streamed_with_honest_fields() {
     let target = target(&mirror().await);
     let edge = Edge::start_http2(Limits::default(), Some(target));

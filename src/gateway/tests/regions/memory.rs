@@ -119,3 +119,18 @@ async fn what_one_region_handed_out_with_a_code_is_not_shown_to_another() {
     assert_eq!(challenge(&house.bench.upstream), Some(json!("c-cn")));
     assert_eq!(challenge(&house.eu), None);
 }
+
+#[tokio::test]
+async fn a_sealed_session_is_shown_to_no_other_region_than_the_one_that_opened_it() {
+    let house = canonical_house();
+    house.bench.upstream.will([wrong_region(Some("eu"))]);
+    house.eu.will([session("eu")]);
+    let (response, _) = house.bench.call(login_of("qingzhenyun")).await;
+    let token = token_of("qingzhenyun", &response);
+    assert_eq!(house.asked(), [1, 1, 0]);
+    // The region that opened it says now that the account lives in a third one.
+    house.eu.will([wrong_region(Some("us"))]);
+    let (outcome, record) = house.outcome(me_of("qingzhenyun", &token)).await;
+    assert_eq!(outcome, Outcome::Problem(ProblemCode::WrongRegion));
+    assert_eq!((record.hops, house.asked()), (0, [0, 1, 0]));
+}
