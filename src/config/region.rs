@@ -179,10 +179,13 @@ fn base_url(node: Node<'_>) -> Option<String> {
     let text = node.text()?;
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     match rest {
-        Some(rest) if !rest.is_empty() && !rest.contains(char::is_whitespace) => {
+        Some(rest) if !rest.is_empty() && !rest.contains(|c: char| c.is_whitespace() || c == '@') => {
             Some(text.trim_end_matches('/').to_owned())
         }
-        _ => node.fail(format!("{text:?} is no base address"), "write it as \"https://eu.example.com\""),
+        _ => node.fail(
+            "this is no base address",
+            "write it without user and password, as \"https://eu.example.com\"",
+        ),
     }
 }
 

@@ -118,7 +118,9 @@ impl<'a> Exchange<'a> {
         if learned && refuted {
             self.gateway.forget(call);
         }
-        if call.operation == Operation::SendCode || self.sides().unseals(call) || !self.follows() {
+        // A session is its region's own: no other one is shown its tokens.
+        let is_bound = start.by == Some(RoutedBy::Session) || self.sides().unseals(call);
+        if call.operation == Operation::SendCode || is_bound || !self.follows() {
             return None;
         }
         match problem.code {
@@ -160,10 +162,10 @@ impl<'a> Exchange<'a> {
         let gateway = self.gateway;
         let mut names = call.names(gateway.default_country);
         if let (true, Some(account)) = (names.is_empty(), &reply.account) {
-            // Not its username, which may look like the phone of somebody who lives elsewhere.
+            // A phone is had by its code. A username may look like somebody else's phone, and where e-mail
+            // addresses are not proven anybody may say to have one of somebody who lives elsewhere.
             let mut told = Call::new(call.operation);
             told.phone.clone_from(&account.phone);
-            told.email.clone_from(&account.email);
             names = told.names(gateway.default_country);
         }
         let now = gateway.clock.now();

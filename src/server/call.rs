@@ -92,7 +92,7 @@ impl<'a, A: Application> Call<'a, A> {
             Step::PassThrough if self.serving.proxies.is_empty() => {
                 Decision::Refuse(EdgeFault::NowhereToPass)
             }
-            Step::PassThrough => match self.service.load().call() {
+            Step::PassThrough => match self.service.load().passage() {
                 Some(share) => Decision::PassThrough(share),
                 None => Decision::Refuse(EdgeFault::TooManyCalls),
             },

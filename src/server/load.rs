@@ -17,6 +17,8 @@ const UNBOUNDED: u32 = u32::MAX;
 pub struct Load {
     connections: Bounded,
     in_flight: Bounded,
+    /// What passes through may take as long as it likes, and keeps no account call out.
+    passing: Bounded,
     body_bytes: Bounded,
     /// The most connections of one address; [`UNBOUNDED`] where they are not counted.
     per_address: AtomicU32,
@@ -97,6 +99,7 @@ impl Load {
         Arc::new(Self {
             connections: Bounded::new(limits.connections),
             in_flight: Bounded::new(limits.in_flight),
+            passing: Bounded::new(limits.in_flight),
             body_bytes: Bounded::new(limits.body_bytes_in_all),
             per_address: AtomicU32::new(per_address(limits)),
             addresses: Mutex::new(HashMap::new()),
@@ -110,6 +113,7 @@ impl Load {
     pub fn bound(&self, limits: &Limits) {
         self.connections.bound.store(limits.connections, Ordering::Relaxed);
         self.in_flight.bound.store(limits.in_flight, Ordering::Relaxed);
+        self.passing.bound.store(limits.in_flight, Ordering::Relaxed);
         self.body_bytes.bound.store(limits.body_bytes_in_all, Ordering::Relaxed);
         self.per_address.store(per_address(limits), Ordering::Relaxed);
     }
@@ -119,9 +123,9 @@ impl Load {
         self.connections.now()
     }
 
-    /// Calls under way.
+    /// Calls under way, and what passes through.
     pub fn in_flight(&self) -> usize {
-        self.in_flight.now()
+        self.in_flight.now() + self.passing.now()
     }
 
     /// Body bytes held in memory.
@@ -165,7 +169,12 @@ impl Load {
 
     /// A share for one call, unless too many are under way.
     pub fn call(self: &Arc<Self>) -> Option<CallShare> {
-        self.in_flight.take(1).then(|| CallShare { load: Arc::clone(self) })
+        self.in_flight.take(1).then(|| CallShare { load: Arc::clone(self), passes: false })
+    }
+
+    /// A share for something that passes through, unless as many of its kind do.
+    pub fn passage(self: &Arc<Self>) -> Option<CallShare> {
+        self.passing.take(1).then(|| CallShare { load: Arc::clone(self), passes: true })
     }
 
     /// A share of the memory for bodies, still empty.
@@ -228,11 +237,13 @@ impl Drop for ConnectionShare {
 #[derive(Debug)]
 pub struct CallShare {
     load: Arc<Load>,
+    passes: bool,
 }
 
 impl Drop for CallShare {
     fn drop(&mut self) {
-        self.load.in_flight.give_back(1);
+        let count = if self.passes { &self.load.passing } else { &self.load.in_flight };
+        count.give_back(1);
     }
 }
 
@@ -273,6 +284,20 @@ mod tests {
             body_bytes_in_all: 10,
             ..Limits::default()
         })
+    }
+
+    #[test]
+    fn what_passes_through_keeps_no_call_out() {
+        let load = load();
+        let passing = load.passage().unwrap();
+        assert!(load.passage().is_none());
+        let call = load.call().unwrap();
+        assert!(load.call().is_none());
+        assert_eq!(load.in_flight(), 2);
+        drop(passing);
+        assert!(load.call().is_none() && load.passage().is_some());
+        drop(call);
+        assert_eq!(load.in_flight(), 0);
     }
 
     #[test]

@@ -15,7 +15,11 @@ fn regions_are_named_once_and_the_own_one_among_them() {
         ),
         "two regions serve calling code 86",
     );
-    error(&with("[[region.table]]\nname = \"cn\"\nbase_url = «\"example.cn\"\n"), "no base address");
+    for wrong in ["example.cn", "https://", "https://me:s3cr3t@example.cn"] {
+        let table = with(&format!("[[region.table]]\nname = \"cn\"\nbase_url = «{wrong:?}\n"));
+        error(&table, "this is no base address");
+        assert!(!lines(&findings(&table.replace('«', ""))).contains("s3cr3t"));
+    }
     assert_eq!(settings(&with("[region]\nown = \"eu\"\n")).regions.table.len(), 1);
 }
 

@@ -121,16 +121,42 @@ async fn what_one_region_handed_out_with_a_code_is_not_shown_to_another() {
 }
 
 #[tokio::test]
-async fn a_sealed_session_is_shown_to_no_other_region_than_the_one_that_opened_it() {
+async fn a_session_is_shown_to_no_other_region_than_the_one_that_opened_it() {
+    for dialect in CLIENTS {
+        let house = canonical_house();
+        house.bench.upstream.will([wrong_region(Some("eu"))]);
+        house.eu.will([session("eu")]);
+        let (response, _) = house.bench.call(login_of(dialect)).await;
+        let token = token_of(dialect, &response);
+        assert_eq!(house.asked(), [1, 1, 0], "{dialect}");
+        // The region that opened it says now that the account lives in a third one.
+        house.eu.will([wrong_region(Some("us"))]);
+        let (outcome, record) = house.outcome(me_of(dialect, &token)).await;
+        assert_eq!(outcome, Outcome::Problem(ProblemCode::WrongRegion), "{dialect}");
+        assert_eq!((record.hops, house.asked()), (0, [0, 1, 0]), "{dialect}");
+    }
+}
+
+#[tokio::test]
+async fn an_e_mail_address_that_somebody_only_says_to_have_teaches_nothing() {
     let house = canonical_house();
-    house.bench.upstream.will([wrong_region(Some("eu"))]);
-    house.eu.will([session("eu")]);
-    let (response, _) = house.bench.call(login_of("qingzhenyun")).await;
-    let token = token_of("qingzhenyun", &response);
-    assert_eq!(house.asked(), [1, 1, 0]);
-    // The region that opened it says now that the account lives in a third one.
-    house.eu.will([wrong_region(Some("us"))]);
-    let (outcome, record) = house.outcome(me_of("qingzhenyun", &token)).await;
-    assert_eq!(outcome, Outcome::Problem(ProblemCode::WrongRegion));
-    assert_eq!((record.hops, house.asked()), (0, [0, 1, 0]));
+    house.bench.upstream.will([wrong_region(Some("us"))]);
+    house.us.will([session("us")]);
+    let (response, _) = house.bench.call(login_of("discuzq")).await;
+    let answer: Value = serde_json::from_slice(response.body()).unwrap();
+    let refresh = json!({"data": {"attributes": answer["data"]["attributes"]}}).to_string();
+    let Ok((status, renewed)) = session("us-2") else { panic!("an answer") };
+    let mut renewed: Value = serde_json::from_str(&renewed).unwrap();
+    renewed["account"] = json!({"id": "7", "email": "victim@example.com"});
+    house.us.will([Ok((status, renewed.to_string()))]);
+    let json = [("content-type", "application/json")];
+    assert_eq!(
+        house.outcome(request("POST", "/api/refresh-token", &json, &refresh)).await.0,
+        Outcome::Success
+    );
+    house.asked();
+    house.bench.upstream.will([session("cn")]);
+    let (outcome, record) = house.outcome(login_as("shopxo", "victim@example.com")).await;
+    assert_eq!((outcome, record.routed), (Outcome::Success, None));
+    assert_eq!(house.asked(), [1, 0, 0]);
 }
