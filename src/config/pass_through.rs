@@ -15,7 +15,7 @@ const METHODS: [(&str, Method); 7] = [
     ("OPTIONS", Method::OPTIONS),
 ];
 
-/// Requests that pass as they are.
+/// Requests that pass as they are, but perhaps for their token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PassThrough {
     /// The methods; GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS when empty. Others never pass: a TRACE
@@ -23,6 +23,8 @@ pub struct PassThrough {
     pub methods: Vec<Method>,
     /// What the normalised path must begin with: whole segments, such as `/api/devices`.
     pub prefix: String,
+    /// Whether the session's token is moved from where the client's dialect has it to where the backend's wants it.
+    pub move_token: bool,
 }
 
 impl PassThrough {
@@ -46,7 +48,8 @@ impl PassThrough {
                 "name the paths that clients need, such as \"/api/devices\"",
             );
         }
-        Some(Self { methods, prefix })
+        let move_token = table.read("move_token", Node::boolean).unwrap_or(false);
+        Some(Self { methods, prefix, move_token })
     }
 }
 

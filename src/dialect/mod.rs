@@ -20,7 +20,9 @@ use crate::query;
 pub use crate::sign::Signed;
 pub use built_in::CANONICAL;
 pub use language::Language;
-pub use pack::{Pack, Setting, Target, bare_call_form, call_form, integer_of, problem_form, reply_form};
+pub use pack::{
+    MovedToken, Pack, Setting, Target, bare_call_form, call_form, integer_of, problem_form, reply_form,
+};
 pub use set::Dialects;
 
 /// What a dialect says of a request whose head it sees.

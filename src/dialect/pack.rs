@@ -34,6 +34,7 @@ use plan::Plan;
 pub use canonical_form::{bare_call_form, call_form, problem_form, reply_form};
 pub use codec::integer_of;
 pub use routes::Target;
+pub use run::MovedToken;
 
 /// A dialect, read from its file and compiled.
 #[derive(Debug)]

@@ -6,6 +6,7 @@ mod backends;
 mod exchange;
 mod flow;
 mod follow;
+mod moved_token;
 mod roster;
 mod route;
 mod sends;
@@ -40,6 +41,7 @@ use crate::store::windows::WindowStore;
 
 use backends::RegionBackends;
 pub use backends::Upstreams;
+pub use moved_token::Onward;
 use roster::Roster;
 pub use route::Route;
 use route::Routes;

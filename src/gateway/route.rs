@@ -219,6 +219,13 @@ impl Routes {
         dialects.any(|dialect| matches!(dialect.claim(target), Claim::Operation(_)))
     }
 
+    /// Whether the config has the token of a request moved that passes through.
+    pub(super) fn moves_token(&self, head: &request::Parts) -> bool {
+        let path = normalise_path(head.uri.path());
+        let rules = || self.pass_through.iter().filter(|rule| rule.move_token);
+        path.is_some_and(|path| rules().any(|rule| rule.covers(&head.method, &path)))
+    }
+
     /// Only what the config lists, and never what the upstream could take for an account route of its
     /// own: offered to clients or not, those go through the guards.
     fn may_pass(&self, head: &request::Parts, path: &str) -> bool {

@@ -5,6 +5,7 @@ use http::request;
 
 use super::backends::RegionBackend;
 use super::exchange::Exchange;
+use super::moved_token::Onward;
 use super::trust::{Sides, store_failed};
 use super::{Arrival, Gateway};
 use crate::account::{Call, Operation, Problem, Reply, Secret};
@@ -104,7 +105,8 @@ impl Gateway {
         Ok(None)
     }
 
-    /// The region to whose backend a request passes: that of its session, else the caller's own.
+    /// The region to whose backend a request passes – that of its session, else the caller's own – and what becomes
+    /// of its token.
     ///
     /// # Errors
     /// When the region of its session can't be found out now.
@@ -113,7 +115,7 @@ impl Gateway {
         arrival: &Arrival,
         head: &request::Parts,
         record: &mut CallRecord,
-    ) -> Result<&str, Problem> {
+    ) -> Result<Onward, Problem> {
         let home = self.backends.home(arrival.listener);
         let mut found = None;
         if self.backends.are_many() && self.regions.follows(false) {
@@ -128,9 +130,11 @@ impl Gateway {
             }
         }
         record.routed = found.map(|_| RoutedBy::Session);
-        let region = &found.unwrap_or(home).region;
-        record.region = Some(region.to_string());
-        Ok(region)
+        let backend = found.unwrap_or(home);
+        let region = backend.region.to_string();
+        record.region = Some(region.clone());
+        let token = self.moved_token(arrival, head, backend, self.clock.now());
+        Ok(Onward { region, token })
     }
 
     async fn note_session(&self, token: &Secret, region: &str, seconds: u64) -> Result<(), Problem> {

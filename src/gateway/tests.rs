@@ -20,6 +20,7 @@ use crate::upstream::{Failure, FailureKind, Upstream};
 
 mod hostile;
 mod issued;
+mod moved_token;
 mod pairs;
 mod regions;
 mod repeated;

@@ -127,6 +127,14 @@ impl Gateway {
         binding.is_some_and(|token| keys.open(token.expose(), &self.binding_context(sides, app), now).is_ok())
     }
 
+    /// What is in a session's token that the gateway had issued for this backend.
+    pub(super) fn opened_token(&self, sides: Sides<'_>, call: &Call, now: Moment) -> Option<Secret> {
+        let token = call.token.as_ref().filter(|_| sides.unseals(call))?;
+        let audience = Self::audience(sides, call.client.app_id.as_deref());
+        let session = session_token::read(&self.trust.keys, token.expose(), audience, now).ok()?;
+        Some(session.upstream.access_token.clone())
+    }
+
     fn open_challenge(
         &self,
         sides: Sides<'_>,

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{Request, Response, request};
 
 use crate::account::{Problem, ProblemCode};
-use crate::gateway::Arrival;
+use crate::gateway::{Arrival, Onward};
 use crate::observe::{CallRecord, Refusal};
 
 /// What the edge does with a request.
@@ -33,7 +33,7 @@ pub trait Application: Send + Sync + 'static {
     fn step(&self, route: Self::Route) -> Step;
 
     /// The region to whose backend a request goes with [`Step::PassThrough`], by the name under which the
-    /// service has it; notes it in `record`.
+    /// service has it, and what becomes of its token; notes the region in `record`.
     ///
     /// # Errors
     /// The problem that the caller is told when that can't be found out now.
@@ -42,8 +42,8 @@ pub trait Application: Send + Sync + 'static {
         _arrival: &Arrival,
         _head: &request::Parts,
         _record: &mut CallRecord,
-    ) -> impl Future<Output = Result<String, Problem>> + Send {
-        std::future::ready(Ok(String::new()))
+    ) -> impl Future<Output = Result<Onward, Problem>> + Send {
+        std::future::ready(Ok(Onward::default()))
     }
 
     /// Answers a request whose body is there, and writes what happened into `record`.

@@ -28,7 +28,8 @@ use super::stream_head::take_head;
 use super::tracing_fields::{TRACE_PARENT, TRACE_STATE, has_broken_trace};
 use crate::account::ProblemCode;
 use crate::clock::{Clock, SystemClock};
-use crate::gateway::Arrival;
+use crate::dialect::MovedToken;
+use crate::gateway::{Arrival, Onward};
 use crate::observe::{CallRecord, Outcome};
 
 /// What an application gets beyond the call's deadline to say in its own words that it is over.
@@ -55,6 +56,8 @@ pub struct Call<'a, A: Application> {
     secure: bool,
     /// The page that asks, where pages of its origin may.
     page: Option<CrossOrigin>,
+    /// What becomes of its token, where it passes through.
+    moved_token: Option<MovedToken>,
 }
 
 /// What is done with a request, decided from its head and the load.
@@ -73,7 +76,7 @@ impl<'a, A: Application> Call<'a, A> {
         let serving = service.serving();
         let deadline = arrived + serving.limits.call_timeout;
         let arrival = Arrival { listener, client, request_id, deadline };
-        Self { service, serving, arrival, record, arrived, secure, page: None }
+        Self { service, serving, arrival, record, arrived, secure, page: None, moved_token: None }
     }
 
     /// Routes it, and counts it among its client's calls; what passes through is under way from here on.
@@ -103,8 +106,9 @@ impl<'a, A: Application> Call<'a, A> {
     /// The proxy to the backend of its session's region.
     async fn proxy(&mut self, head: &RequestHeader) -> Result<Proxy<A>, EdgeFault> {
         let application = Arc::clone(&self.serving.application);
-        let region = application.passes_to(&self.arrival, head, &mut self.record).await;
-        let region = region.map_err(|problem| EdgeFault::Route(problem.code))?;
+        let onward = application.passes_to(&self.arrival, head, &mut self.record).await;
+        let Onward { region, token } = onward.map_err(|problem| EdgeFault::Route(problem.code))?;
+        self.moved_token = token;
         self.serving.proxies.get(&region).cloned().ok_or(EdgeFault::NowhereToPass)
     }
 
@@ -186,6 +190,7 @@ impl<'a, A: Application> Call<'a, A> {
             record: self.record,
             arrived: self.arrived,
             secure: self.secure,
+            moved_token: self.moved_token,
             share,
             sink: Arc::clone(self.service.sink()),
             keep_alive,

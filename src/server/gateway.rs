@@ -7,7 +7,7 @@ use http::{Request, Response, request};
 
 use super::application::{Application, Step};
 use crate::account::Problem;
-use crate::gateway::{Arrival, Gateway, Route};
+use crate::gateway::{Arrival, Gateway, Onward, Route};
 use crate::observe::{CallRecord, Refusal};
 
 impl Application for Gateway {
@@ -30,8 +30,8 @@ impl Application for Gateway {
         arrival: &Arrival,
         head: &request::Parts,
         record: &mut CallRecord,
-    ) -> Result<String, Problem> {
-        Self::passes_to(self, arrival, head, record).await.map(str::to_owned)
+    ) -> Result<Onward, Problem> {
+        Self::passes_to(self, arrival, head, record).await
     }
 
     fn answer(

@@ -33,6 +33,7 @@ use super::pass_target::PassTarget;
 use super::stream_head::take_head;
 use crate::account::{Problem, ProblemCode};
 use crate::config::Limits;
+use crate::dialect::MovedToken;
 use crate::gateway::Arrival;
 use crate::observe::{Attempt, CallRecord, Guard, Outcome, Refusal};
 use crate::upstream::FailureKind;
@@ -52,7 +53,9 @@ pub struct Passage<A: Application> {
     pub arrived: Instant,
     /// Whether its connection is encrypted.
     pub secure: bool,
-    /// Its share of the calls under way.
+    /// What becomes of its session's token.
+    pub moved_token: Option<MovedToken>,
+    /// Its share of what passes through.
     pub share: CallShare,
     /// Takes the record.
     pub sink: Arc<dyn RecordSink>,
@@ -239,6 +242,9 @@ impl<A: Application> ProxyHttp for PassThrough<A> {
         }
         if let Some(passage) = ctx {
             pass_fields::introduce(upstream, &passage.arrival, session.req_header(), passage.secure)?;
+            if let Some(moved) = &passage.moved_token {
+                pass_fields::move_token(upstream, moved)?;
+            }
         }
         if !self.target.settings.base_path.is_empty() {
             let path = [self.target.settings.base_path.as_bytes(), upstream.raw_path()].concat();

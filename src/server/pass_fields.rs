@@ -7,6 +7,7 @@ use pingora::http::RequestHeader;
 
 use super::answer::REQUEST_ID;
 use super::tracing_fields::{TRACE_PARENT, TRACE_STATE, has_broken_trace};
+use crate::dialect::MovedToken;
 use crate::gateway::Arrival;
 
 /// Names that only a trusted proxy may set, or that some backends route by.
@@ -43,6 +44,20 @@ fn is_forgeable(name: &HeaderName) -> bool {
     FORGEABLE.contains(&name)
         || FORGEABLE_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
         || name.contains(['_', '.'])
+}
+
+/// Puts the session's token where the backend wants it.
+pub fn move_token(request: &mut RequestHeader, moved: &MovedToken) -> Result<()> {
+    for name in &moved.removed {
+        request.remove_header(name);
+    }
+    if let Some((name, value)) = &moved.inserted {
+        request.insert_header(name.clone(), value.clone())?;
+    }
+    match &moved.target {
+        Some(target) => request.set_raw_path(target.as_bytes()),
+        None => Ok(()),
+    }
 }
 
 /// Says where the request came from and which it is.

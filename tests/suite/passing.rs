@@ -10,6 +10,7 @@ use crate::support::coolkit::App;
 use crate::support::gateway::{Gateway, House};
 use crate::support::http::Connection;
 use crate::support::passed::{Passed, message_of, read_message};
+use crate::support::upstream::{Fault, FaultyUpstream};
 
 const GIB: usize = 1 << 30;
 /// Far less than any of the bodies.
@@ -188,4 +189,22 @@ fn web_socket_messages_come_back() {
     }
     drop(stream);
     gateway.wait_for_metric("dragoman_in_flight_requests", 0);
+}
+
+#[test]
+fn the_token_of_what_passes_is_moved_where_that_was_asked_for() {
+    let shop = FaultyUpstream::start(Fault::Ends(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".to_vec()));
+    let house = House::translating("shopxo", shop.address, &App::sample())
+        .for_clients_of(&["canonical"])
+        .with("[[pass_through]]\nprefix = \"/files\"\nmove_token = true\n");
+    let gateway = house.start();
+    let mut client = Connection::open(gateway.http);
+    let request =
+        "GET /files/a?b=c HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer t0k3n\r\nX-Own: kept\r\n\r\n";
+    assert_eq!(client.exchange(request.as_bytes()).status, 200);
+    let seen = shop.received().pop().unwrap();
+    assert!(seen.starts_with("GET /files/a?b=c&token=t0k3n HTTP/1.1\r\n"), "{seen}");
+    assert!(!seen.to_ascii_lowercase().contains("authorization:"), "{seen}");
+    assert!(seen.to_ascii_lowercase().contains("x-own: kept"), "{seen}");
+    assert!(!gateway.printed().contains("t0k3n"));
 }

@@ -254,7 +254,11 @@ fn only_what_is_listed_passes_through_and_only_to_a_backend_elsewhere() {
         format!("{canonical}[[pass_through]]\n{rest}")
     };
     let read = settings(&http("methods = [\"GET\"]\nprefix = \"/api/devices/\"\n")).pass_through;
-    let expected = PassThrough { methods: vec![http::Method::GET], prefix: "/api/devices".to_owned() };
+    let expected = PassThrough {
+        methods: vec![http::Method::GET],
+        prefix: "/api/devices".to_owned(),
+        move_token: false,
+    };
     assert_eq!(read, [expected]);
     error(&http("prefix = «\"api\"\n"), "no path to put in front");
     error(&http("prefix = \"/a\"\nmethods = [«\"GETS\"]\n"), "no value \"GETS\"");

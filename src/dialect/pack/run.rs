@@ -1,8 +1,11 @@
 //! A compiled pack at work: the dialect interface over its plan.
 
 mod answers;
+mod moved_token;
 mod requests_read;
 mod requests_written;
+
+pub use moved_token::MovedToken;
 
 use bytes::Bytes;
 use http::{Request, Response, request};

@@ -99,7 +99,7 @@ fn me() -> Answer {
 const CLIENTS: [&str; 3] = ["qingzhenyun", "discuzq", "shopxo"];
 
 /// A login by password as a dialect's client sends it.
-fn login_of(dialect: &str) -> Request<Bytes> {
+pub(super) fn login_of(dialect: &str) -> Request<Bytes> {
     login_as(dialect, "13800138001")
 }
 
@@ -116,7 +116,7 @@ fn login_as(dialect: &str, who: &str) -> Request<Bytes> {
     request("POST", path, &[("content-type", "application/json")], &members.to_string())
 }
 
-fn token_of(dialect: &str, response: &Response<Bytes>) -> String {
+pub(super) fn token_of(dialect: &str, response: &Response<Bytes>) -> String {
     let answer: Value = serde_json::from_slice(response.body()).unwrap();
     let pointer = match dialect {
         "qingzhenyun" => "/token",

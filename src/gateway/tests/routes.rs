@@ -3,7 +3,7 @@
 use super::*;
 
 /// Something arrives at the first listener.
-fn arrival() -> Arrival {
+pub(super) fn arrival() -> Arrival {
     Arrival {
         listener: 0,
         client: None,
@@ -67,7 +67,8 @@ async fn only_what_is_listed_passes_and_never_an_account_route_of_the_backend() 
     let bench = bench_with(vec![], |settings| {
         coolkit_upstream(settings);
         settings.listeners[0].dialects = vec!["canonical".to_owned()];
-        settings.pass_through = vec![config::PassThrough { methods: Vec::new(), prefix: "/api".to_owned() }];
+        settings.pass_through =
+            vec![config::PassThrough { methods: Vec::new(), prefix: "/api".to_owned(), move_token: false }];
     });
     let route = |method: &str, target: &str| {
         let (head, ()) = Request::builder().method(method).uri(target).body(()).unwrap().into_parts();
@@ -120,8 +121,11 @@ fn routes_of_a_backend_that_log_in_besides_its_operations_never_pass() {
     ] {
         let bench = bench_with(Vec::new(), |settings| {
             settings.upstream = config::Upstream::Http(HttpUpstream::new(dialect, &[], "backend.example"));
-            settings.pass_through =
-                vec![config::PassThrough { methods: Vec::new(), prefix: prefix.to_owned() }];
+            settings.pass_through = vec![config::PassThrough {
+                methods: Vec::new(),
+                prefix: prefix.to_owned(),
+                move_token: false,
+            }];
         });
         let route = |request_line: &&str| {
             let (method, target) = request_line.split_once(' ').unwrap();

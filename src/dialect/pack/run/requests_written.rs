@@ -210,18 +210,26 @@ fn filled(segments: &[Segment], path: &[(Box<str>, String)]) -> Result<String, P
 
 /// A token that no header field can hold is none that a backend ever gave.
 fn insert_secret(headers: &mut HeaderMap, name: HeaderName, text: &str) -> Result<(), Problem> {
-    let mut value = HeaderValue::from_str(text).map_err(|_| ProblemCode::TokenInvalid)?;
-    value.set_sensitive(true);
-    headers.insert(name, value);
+    headers.insert(name, secret_value(text).ok_or(ProblemCode::TokenInvalid)?);
     Ok(())
 }
 
+fn secret_value(text: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(text).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// A token as the value of its header field.
+pub(super) fn token_value(place: &TokenPlace, token: &str) -> Option<HeaderValue> {
+    match place.scheme.as_deref() {
+        Some(scheme) => secret_value(&[scheme, " ", token].concat()),
+        None => secret_value(token),
+    }
+}
+
 pub(super) fn insert_token(headers: &mut HeaderMap, place: &TokenPlace, token: &str) {
-    if let Some(name) = place.header() {
-        let text = match place.scheme.as_deref() {
-            Some(scheme) => &[scheme, " ", token].concat(),
-            None => token,
-        };
-        _ = insert_secret(headers, name.clone(), text);
+    if let Some((name, value)) = place.header().zip(token_value(place, token)) {
+        headers.insert(name.clone(), value);
     }
 }
