@@ -39,6 +39,7 @@ use crate::store::own::{Bounds, OwnStores};
 use crate::store::tokens::TokenStore;
 use crate::store::windows::WindowStore;
 
+pub use crate::dialect::MovedToken;
 use backends::RegionBackends;
 pub use backends::Upstreams;
 pub use moved_token::Onward;

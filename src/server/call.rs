@@ -28,8 +28,7 @@ use super::stream_head::take_head;
 use super::tracing_fields::{TRACE_PARENT, TRACE_STATE, has_broken_trace};
 use crate::account::ProblemCode;
 use crate::clock::{Clock, SystemClock};
-use crate::dialect::MovedToken;
-use crate::gateway::{Arrival, Onward};
+use crate::gateway::{Arrival, MovedToken, Onward};
 use crate::observe::{CallRecord, Outcome};
 
 /// What an application gets beyond the call's deadline to say in its own words that it is over.

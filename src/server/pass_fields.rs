@@ -7,8 +7,7 @@ use pingora::http::RequestHeader;
 
 use super::answer::REQUEST_ID;
 use super::tracing_fields::{TRACE_PARENT, TRACE_STATE, has_broken_trace};
-use crate::dialect::MovedToken;
-use crate::gateway::Arrival;
+use crate::gateway::{Arrival, MovedToken};
 
 /// Names that only a trusted proxy may set, or that some backends route by.
 const FORGEABLE: [&str; 9] = [
