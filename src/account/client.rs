@@ -10,8 +10,8 @@ pub struct Client {
     pub dialect: &'static str,
     /// The app that signed the call.
     pub app_id: Option<String>,
-    /// The account of the session that the gateway issued and the call brought, by the id in its token.
-    pub account: Option<u64>,
+    /// The account of the session that the gateway issued and the call brought: its region, and the id in its token.
+    pub account: Option<(Box<str>, u64)>,
     /// The app's platform, such as `android`.
     pub platform: Option<String>,
     /// The person's language, BCP 47.

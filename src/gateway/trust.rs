@@ -93,7 +93,8 @@ impl Gateway {
             let session = session_token::read(&self.trust.keys, token.expose(), audience, now);
             let session = session.map_err(|_| Problem::new(ProblemCode::TokenInvalid))?;
             call.token = Some(session.upstream.access_token.clone());
-            call.client.account = Some(session.claims.uuid).filter(|id| *id != 0);
+            let account = (sides.backend.region.clone(), session.claims.uuid);
+            call.client.account = Some(account).filter(|(_, id)| *id != 0);
             opened.keys.push(session.key.clone());
             opened.session = Some(session);
         }

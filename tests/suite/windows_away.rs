@@ -124,13 +124,21 @@ async fn a_budget_is_taken_in_blocks_and_three_instances_never_exceed_it() {
     for _ in 0..3 {
         benches.push(Arc::new(Bench::new(shared(&redis).await, &[])));
     }
+    // A store that has just been opened looks at Redis by itself, so the fewest of some rounds count.
+    let mut fewest = u64::MAX;
+    for _ in 0..5 {
+        let other = budget(500);
+        let before = scripts(std::slice::from_ref(&server));
+        for _ in 0..10 {
+            assert!(benches[0].passes(owner(), &[other]).await);
+        }
+        fewest = fewest.min(scripts(std::slice::from_ref(&server)) - before);
+    }
+    assert_eq!(fewest, 1, "one asks, nine pay with its block");
     let budget = budget(500);
-    let before = scripts(std::slice::from_ref(&server));
-    assert!(benches[0].passes(owner(), &[budget]).await);
-    for _ in 0..9 {
+    for _ in 0..10 {
         assert!(benches[0].passes(owner(), &[budget]).await);
     }
-    assert!(scripts(std::slice::from_ref(&server)) - before <= 2, "one asked, nine paid with its block");
     let mut asks = tokio::task::JoinSet::new();
     for number in 0..1500 {
         let bench = Arc::clone(&benches[number % 3]);

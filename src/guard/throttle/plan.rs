@@ -194,7 +194,7 @@ fn destination(call: &Call) -> Option<String> {
 /// Who calls, where a call says it by its token only: the account, if the token is the gateway's own. The text of the
 /// backend's token is another after each refresh.
 fn session(call: &Call) -> Option<String> {
-    let account = call.client.account.map(|id| format!("account {id}"));
+    let account = call.client.account.as_ref().map(|(region, id)| format!("account {region} {id}"));
     account.or_else(|| call.token.as_ref().map(|token| format!("token {}", token.expose())))
 }
 

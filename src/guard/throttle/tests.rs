@@ -280,6 +280,22 @@ async fn only_a_right_login_is_returned_and_it_clears_no_other_count() {
 }
 
 #[tokio::test]
+async fn equal_ids_of_two_regions_are_two_accounts() {
+    let bench = bench(|settings| settings.wrong_logins = Some(2));
+    let of = |region: &str| {
+        let mut call = Call::new(Operation::ChangePassword);
+        call.client.account = Some((region.into(), 7));
+        call
+    };
+    for (region, passes) in
+        [("cn", true), ("cn", true), ("cn", false), ("eu", true), ("eu", true), ("eu", false)]
+    {
+        let tried = bench.run(&of(region), address(1), end(ProblemCode::CredentialsInvalid)).await;
+        assert_eq!(tried.is_ok(), passes, "{region}");
+    }
+}
+
+#[tokio::test]
 async fn an_account_that_is_tried_from_everywhere_is_slowed_and_never_locked() {
     let bench = bench(|_| {});
     for number in 0..200 {
