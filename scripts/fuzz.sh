@@ -16,7 +16,8 @@ fi
 
 # The corpus of a target, and what is in the tree anyway.
 corpus() {
-    local known=("fuzz/corpus/$1")
+    local known=()
+    [ ! -d "fuzz/corpus/$1" ] || known+=("fuzz/corpus/$1")
     case $1 in
         config) known+=(config config/examples) ;;
         pack) known+=(dialects tests/packs) ;;
